@@ -1,0 +1,27 @@
+//! What Weir records: a flow, where its ends are, what is known against them.
+//!
+//! Floor 0 of the house: no I/O, no threads, no clock. Every other crate speaks in these types, so that
+//! nothing is converted at a border.
+
+mod batch;
+mod community;
+mod csv;
+mod json;
+mod place;
+mod proto;
+mod record;
+mod risk;
+mod time;
+mod verdict;
+
+pub use batch::{Batch, Bookmark, TenantId};
+pub use community::{CommunityId, community_id, icmp_counterpart};
+pub use csv::{CSV_HEADER, write_csv};
+pub use place::{Asn, Geo, Place};
+pub use proto::{proto_name, proto_number};
+pub use record::{
+    Counters, Direction, EndReason, Exported, FlowRecord, IcmpKind, Kind, Source, Tag, Tags, Text, Vlan,
+};
+pub use risk::{MAX_REASONS, Reason, Risk};
+pub use time::Timestamp;
+pub use verdict::{Field, IndicatorKind, Match, Verdict};

@@ -1,0 +1,119 @@
+//! The `[store]` section: from the configuration file to the writer and the disk watch.
+
+use serde::Deserialize;
+
+const MIB: u64 = 1 << 20;
+
+/// Settings of the store.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Rows older than this are trimmed.
+    pub retention_days: RetentionDays,
+    /// Bytes on disk, file and write-ahead log together, above which the oldest rows are trimmed.
+    pub budget_bytes: BudgetBytes,
+    /// Free space on the disk below which the ring stops growing.
+    pub reserve_bytes: ReserveBytes,
+    /// Records wait no longer than this for a commit.
+    pub commit_seconds: CommitSeconds,
+    /// As many records are committed at once, without waiting.
+    pub commit_records: CommitRecords,
+}
+
+/// An integer with bounds, refused with its bounds when it lies outside.
+macro_rules! bounded {
+    ($(#[$doc:meta])* $name:ident: $int:ty = $default:expr, $min:expr, $max:expr, $unit:literal) => {
+        $(#[$doc])*
+        #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[serde(try_from = "i64")]
+        pub struct $name($int);
+
+        impl $name {
+            /// The least value.
+            pub const MIN: $int = $min;
+            /// The greatest value.
+            pub const MAX: $int = $max;
+
+            /// Checks a value.
+            ///
+            /// # Errors
+            /// Says what is allowed.
+            pub fn new(value: $int) -> Result<Self, String> {
+                if (Self::MIN..=Self::MAX).contains(&value) {
+                    return Ok(Self(value));
+                }
+                Err(format!("must be {} to {} {}, not {value}", Self::MIN, Self::MAX, $unit))
+            }
+
+            /// The value.
+            #[must_use]
+            pub const fn value(self) -> $int {
+                self.0
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self($default)
+            }
+        }
+
+        impl TryFrom<i64> for $name {
+            type Error = String;
+
+            fn try_from(value: i64) -> Result<Self, String> {
+                let outside = || format!("must be {} to {} {}, not {value}", Self::MIN, Self::MAX, $unit);
+                <$int>::try_from(value).map_err(|_| outside()).and_then(Self::new)
+            }
+        }
+    };
+}
+
+bounded!(
+    /// How long rows are kept, 1 to 3,650 days, 7 unless told.
+    RetentionDays: u32 = 7, 1, 3_650, "days"
+);
+bounded!(
+    /// How much of the disk the ring may take, 4 MiB to 1 TiB, 1 GiB unless told.
+    BudgetBytes: u64 = 1_024 * MIB, 4 * MIB, MIB * MIB, "bytes"
+);
+bounded!(
+    /// How much of the disk is left free, up to 1 TiB, 64 MiB unless told.
+    ReserveBytes: u64 = 64 * MIB, 0, MIB * MIB, "bytes"
+);
+bounded!(
+    /// How long records wait for a commit, 1 to 60 seconds, 2 unless told; what a power cut can lose.
+    CommitSeconds: u32 = 2, 1, 60, "seconds"
+);
+bounded!(
+    /// How many records make a commit at once, 1 to 65,536, 4,096 unless told.
+    CommitRecords: u32 = 4_096, 1, 65_536, "records"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        let config: Config = toml::from_str("retention_days = 30").unwrap();
+        assert_eq!(config.retention_days.value(), 30);
+        assert_eq!(config.budget_bytes.value(), 1 << 30);
+        assert_eq!(config.reserve_bytes.value(), 64 << 20);
+        assert_eq!((config.commit_seconds.value(), config.commit_records.value()), (2, 4_096));
+    }
+
+    #[test]
+    fn a_value_outside_its_bounds_is_refused_with_the_bounds() {
+        let cases = [
+            ("retention_days = 0", "must be 1 to 3650 days, not 0"),
+            ("budget_bytes = 1000", "must be 4194304 to 1099511627776 bytes, not 1000"),
+            ("commit_seconds = -1", "must be 1 to 60 seconds, not -1"),
+            ("retention = 7", "unknown field `retention`"),
+        ];
+        for (text, told) in cases {
+            let error = toml::from_str::<Config>(text).unwrap_err().to_string();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+    }
+}

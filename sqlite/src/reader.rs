@@ -1,0 +1,326 @@
+//! Reading: rows, minute totals and figures of a ring, for the page, the uplink and the command line.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+use weir_flow::{TenantId, Timestamp};
+
+use crate::block::Decoder;
+use crate::error::{Doing, Error};
+use crate::ring::{Ring, first_row_of, unsigned};
+use crate::writer::pages;
+use crate::{MinuteTotal, connection, files};
+
+/// Rows that one read answers at most.
+pub const MAX_READ_ROWS: usize = 50_000;
+/// JSON bytes after which a read unpacks no further block: a page request must not take the gateway's memory.
+pub const MAX_READ_BYTES: usize = 32 << 20;
+/// Minutes that one read answers at most: 31 days.
+pub const MAX_READ_MINUTES: u32 = 31 * 24 * 60;
+
+/// SQLite's virtual machine looks at the deadline after this many of its instructions: well under a millisecond.
+const DEADLINE_CHECK_OPS: i32 = 1_000;
+
+/// A read-only connection; each thread has its own. No read changes the store or delays its writer.
+pub struct Reader {
+    db: Connection,
+    path: PathBuf,
+    deadline: Arc<Mutex<Option<Instant>>>,
+    decoder: RefCell<Decoder>,
+}
+
+/// In which order rows are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Descending rows.
+    #[default]
+    NewestFirst,
+    /// Ascending rows.
+    OldestFirst,
+}
+
+/// A row of a ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The event id, `<ring id>-<row>`.
+    pub id: String,
+    /// Its number in the ring, from 1.
+    pub row: u64,
+    /// The record as one JSON object, with `id`, `tenant_id` and `processed_at` (RFC 3339, milliseconds) first.
+    pub json: String,
+}
+
+/// Figures of a ring.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// First half of its event ids; none before its first commit.
+    pub ring_id: Option<String>,
+    /// Rows that it holds.
+    pub rows: u64,
+    /// The oldest row; `next_row` when it holds none.
+    pub first_row: u64,
+    /// The number that the next row gets.
+    pub next_row: u64,
+    /// Bytes of the whole store on the disk: file and write-ahead log.
+    pub bytes: u64,
+    /// Bytes of this ring's blocks.
+    pub ring_bytes: u64,
+    /// When its oldest row was stored.
+    pub oldest_ts: Option<Timestamp>,
+    /// When its newest row was stored.
+    pub newest_ts: Option<Timestamp>,
+    /// Its byte budget, which is the store's unless the tenant has one.
+    pub budget_bytes: u64,
+    /// Its retention, which is the store's unless the tenant has one.
+    pub retention_days: u32,
+}
+
+impl Reader {
+    /// Opens the store in `dir`, also while a writer has it.
+    ///
+    /// # Errors
+    /// [`Error::Absent`], [`Error::NoPermission`], [`Error::Foreign`], [`Error::Newer`], [`Error::Older`], and what
+    /// else the disk answers.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(files::DATABASE);
+        let mut db = connection::open_reader(dir)?;
+        let deadline: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let watched = Arc::clone(&deadline);
+        let passed = move || {
+            watched.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| Instant::now() >= at)
+        };
+        db.progress_handler(DEADLINE_CHECK_OPS, Some(passed)).doing("open", &path)?;
+        let decoder = RefCell::new(Decoder::new().doing("open", &path)?);
+        Ok(Self { db, path, deadline, decoder })
+    }
+
+    /// The newest `limit` rows of `tenant`, at most [`MAX_READ_ROWS`] and [`MAX_READ_BYTES`].
+    ///
+    /// # Errors
+    /// [`Error::Deadline`], [`Error::Corrupt`], and what else the disk answers.
+    pub fn recent(
+        &self,
+        tenant: &TenantId,
+        limit: usize,
+        order: Order,
+        deadline: Instant,
+    ) -> Result<Vec<StoredRow>, Error> {
+        let mut answer = Answer::new(tenant, limit);
+        self.until(Some(deadline), || {
+            let Some(ring) = self.ring(tenant)? else { return Ok(()) };
+            let (low, high) = ring.keys();
+            let sql = format!("{BLOCKS} WHERE block BETWEEN ?1 AND ?2 ORDER BY block DESC");
+            self.blocks(&sql, [low, high], |block, lines| {
+                let rows = lines.lines().rev().zip((block.first_row..block.end()).rev());
+                for (line, row) in rows.take(answer.room()) {
+                    answer.push(&ring, row, block.processed_at, line);
+                }
+                !answer.is_full()
+            })
+        })?;
+        if order == Order::OldestFirst {
+            answer.rows.reverse();
+        }
+        Ok(answer.rows)
+    }
+
+    /// The rows of `tenant` after row `after`, ascending, at most `limit`, [`MAX_READ_ROWS`] and
+    /// [`MAX_READ_BYTES`]. They are contiguous; the first is later than `after + 1` when rows were trimmed.
+    ///
+    /// # Errors
+    /// As [`Reader::recent`].
+    pub fn rows(
+        &self,
+        tenant: &TenantId,
+        after: u64,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<Vec<StoredRow>, Error> {
+        let mut answer = Answer::new(tenant, limit);
+        self.until(Some(deadline), || {
+            let Some(ring) = self.ring(tenant)? else { return Ok(()) };
+            let (low, high) = ring.keys();
+            let sql = format!(
+                "{BLOCKS} WHERE block <= ?2 AND block >=
+                    coalesce((SELECT max(block) FROM block WHERE block BETWEEN ?1 AND ?3), ?1)
+                 ORDER BY block"
+            );
+            let start = ring.key(after.saturating_add(1));
+            self.blocks(&sql, [low, high, start], |block, lines| {
+                let rows = lines.lines().zip(block.first_row..block.end());
+                for (line, row) in rows.filter(|&(_, row)| row > after).take(answer.room()) {
+                    answer.push(&ring, row, block.processed_at, line);
+                }
+                !answer.is_full()
+            })
+        })?;
+        Ok(answer.rows)
+    }
+
+    /// The totals of `tenant` from minute `from` up to and without `to`, at most [`MAX_READ_MINUTES`], ascending.
+    /// Minutes without rows are left out. A minute is `processed_at` in milliseconds / 60,000.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub fn minutes(&self, tenant: &TenantId, from: i64, to: i64) -> Result<Vec<MinuteTotal>, Error> {
+        self.until(None, || {
+            let Some(ring) = self.ring(tenant)? else { return Ok(Vec::new()) };
+            MinuteTotal::range(&self.db, ring.ring, (from, to), MAX_READ_MINUTES).doing("read", &self.path)
+        })
+    }
+
+    /// Figures of the ring of `tenant`; all from one instant.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub fn stats(&self, tenant: &TenantId) -> Result<Stats, Error> {
+        self.until(None, || self.figures(tenant).doing("read", &self.path))
+    }
+
+    fn figures(&self, tenant: &TenantId) -> rusqlite::Result<Stats> {
+        let tx = self.db.unchecked_transaction()?;
+        let (file, _) = pages(&tx)?;
+        let mut stats = tx.query_row("SELECT budget_bytes, retention_days FROM store", [], |row| {
+            let (budget_bytes, retention_days) = (unsigned(row, 0)?, row.get(1)?);
+            Ok(Stats { budget_bytes, retention_days, first_row: 1, next_row: 1, ..Stats::default() })
+        })?;
+        stats.bytes = file + files::wal_bytes(&self.path);
+        let Some(ring) = Ring::find(&tx, tenant)? else { return Ok(stats) };
+        stats.first_row = ring.first_row(&tx)?;
+        stats.next_row = ring.next_row;
+        stats.rows = ring.next_row - stats.first_row;
+        stats.ring_bytes = ring.bytes;
+        stats.budget_bytes = ring.budget_bytes.unwrap_or(stats.budget_bytes);
+        stats.retention_days = ring.retention_days.unwrap_or(stats.retention_days);
+        let (low, high) = ring.keys();
+        let ends = tx.query_row(
+            "SELECT (SELECT processed_at FROM block WHERE block BETWEEN ?1 AND ?2 ORDER BY block LIMIT 1),
+                (SELECT processed_at FROM block WHERE block BETWEEN ?1 AND ?2 ORDER BY block DESC LIMIT 1)",
+            params![low, high],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        );
+        let (oldest, newest): (Option<i64>, Option<i64>) = ends?;
+        stats.oldest_ts = oldest.map(Timestamp::from_millis);
+        stats.newest_ts = newest.map(Timestamp::from_millis);
+        stats.ring_id = Some(ring.ring_id);
+        Ok(stats)
+    }
+
+    fn ring(&self, tenant: &TenantId) -> Result<Option<Ring>, Error> {
+        Ring::find(&self.db, tenant).doing("read", &self.path)
+    }
+
+    /// Runs `read` with a deadline in force.
+    fn until<T>(
+        &self,
+        deadline: Option<Instant>,
+        read: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let set = |at| *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        set(deadline);
+        let result = read();
+        set(None);
+        result
+    }
+
+    /// Unpacks the blocks that `sql` answers and hands each to `take`, until that says false.
+    fn blocks<P: rusqlite::Params>(
+        &self,
+        sql: &str,
+        keys: P,
+        mut take: impl FnMut(Block, &str) -> bool,
+    ) -> Result<(), Error> {
+        let mut statement = self.db.prepare_cached(sql).doing("read", &self.path)?;
+        let mut rows = statement.query(keys).doing("read", &self.path)?;
+        let mut decoder = self.decoder.borrow_mut();
+        while let Some(row) = rows.next().doing("read", &self.path)? {
+            let block = Block::from_row(row).doing("read", &self.path)?;
+            let lines = block.unpack(row, &mut decoder, &self.path)?;
+            let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+            if deadline.is_some_and(|at| Instant::now() >= at) {
+                return Err(Error::Deadline { path: self.path.clone() });
+            }
+            if !take(block, lines) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of [`Block`], the encoding and the data.
+pub(crate) const BLOCKS: &str = "SELECT block, count, processed_at, encoding, raw_bytes, data FROM block";
+
+/// Where a block's rows belong.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    pub(crate) first_row: u64,
+    pub(crate) count: u64,
+    pub(crate) processed_at: i64,
+}
+
+impl Block {
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let first_row = first_row_of(row.get(0)?);
+        Ok(Self { first_row, count: unsigned(row, 1)?, processed_at: row.get(2)? })
+    }
+
+    /// The row after its last.
+    pub(crate) const fn end(&self) -> u64 {
+        self.first_row + self.count
+    }
+
+    /// The block's lines, one for each row.
+    pub(crate) fn unpack<'d>(
+        &self,
+        row: &Row<'_>,
+        decoder: &'d mut Decoder,
+        path: &Path,
+    ) -> Result<&'d str, Error> {
+        let encoding = row.get(3).doing("read", path)?;
+        let raw_bytes = unsigned(row, 4).doing("read", path)?;
+        let data = row.get_ref(5).doing("read", path)?;
+        let data = data.as_blob().map_err(|error| Error::corrupt(path, &error))?;
+        decoder
+            .decode(encoding, raw_bytes, data, self.count)
+            .map_err(|damage| Error::corrupt(path, &format!("row {}: {damage}", self.first_row)))
+    }
+}
+
+/// Rows on their way to whoever asked.
+struct Answer<'a> {
+    tenant: &'a TenantId,
+    limit: usize,
+    bytes: usize,
+    rows: Vec<StoredRow>,
+}
+
+impl<'a> Answer<'a> {
+    fn new(tenant: &'a TenantId, limit: usize) -> Self {
+        Self { tenant, limit: limit.min(MAX_READ_ROWS), bytes: 0, rows: Vec::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= self.limit || self.bytes >= MAX_READ_BYTES
+    }
+
+    /// Rows that it still takes.
+    fn room(&self) -> usize {
+        self.limit - self.rows.len()
+    }
+
+    /// Adds a row.
+    fn push(&mut self, ring: &Ring, row: u64, processed_at: i64, line: &str) {
+        let id = format!("{}-{row}", ring.ring_id);
+        let (tenant, at) = (self.tenant.as_str(), Timestamp::from_millis(processed_at));
+        // Every line is an object with members: its brace gives way to ours.
+        let members = line.strip_prefix('{').unwrap_or(line);
+        let json = format!(r#"{{"id":"{id}","tenant_id":"{tenant}","processed_at":"{at}",{members}"#);
+        self.bytes += json.len();
+        self.rows.push(StoredRow { id, row, json });
+    }
+}

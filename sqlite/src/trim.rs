@@ -1,0 +1,255 @@
+//! Trimming: the oldest blocks go, by age and by the byte budget.
+//!
+//! Freed pages stay in the file and the next rows use them, so that a ring at its budget neither grows nor
+//! rewrites itself. Only when the file is above the budget (after the budget was lowered) are pages given back.
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use weir_flow::Timestamp;
+
+use crate::error::{Doing, Error};
+use crate::minute::{floor, minute_of};
+use crate::ring::{Ring, unsigned};
+use crate::writer::{Writer, pages};
+use crate::{DiskState, connection, files};
+
+/// Blocks that one call removes at most, so that commits never wait long.
+const MAX_TRIM_BLOCKS: u64 = 512;
+/// Sealed bytes that one call removes, give or take a block: SQLite walks through every page of them.
+const MAX_TRIM_BYTES: u64 = 16 << 20;
+/// Bytes taken from a ring before it is asked again which ring is the largest.
+const STEP_BYTES: u64 = 256 << 10;
+/// Pages that one call gives back to the disk at most; each may have to be moved.
+const MAX_VACUUM_PAGES: u64 = 1_024;
+/// The part of the ceiling that trimming leaves free, for the commits until the next call.
+const MARGIN_SHARE: u64 = 16;
+/// Bookmarks kept, the newest: an input that makes up names must not fill the store with them.
+const MAX_BOOKMARKS: u32 = 1_024;
+
+const DAY_MS: i64 = 86_400_000;
+/// 2024-01-01T00:00Z. Rows stamped before it were stored before the clock was set; how old they are is not known.
+const CLOCK_FLOOR_MS: i64 = 1_704_067_200_000;
+
+/// What a trim removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of their blocks.
+    pub bytes: u64,
+    /// Rows among them that were too old.
+    pub by_age: u64,
+    /// Rows among them that had to make room.
+    pub by_budget: u64,
+    /// There is more to remove: call again soon.
+    pub more: bool,
+}
+
+impl Writer {
+    /// Removes the oldest rows of each ring that are past their retention, if `clock_is_set`, and as many as the
+    /// byte budget asks for. A bounded piece of work; see [`Trimmed::more`].
+    ///
+    /// When the budget is exceeded the largest ring gives first, so that a flood in one tenant does not push
+    /// out the records of another.
+    ///
+    /// # Errors
+    /// What the disk answers; nothing is removed then.
+    pub fn trim(&mut self, now: Timestamp, clock_is_set: bool) -> Result<Trimmed, Error> {
+        let now_ms = clock_is_set.then(|| now.millis());
+        self.make_room()?;
+        self.shorten_log()?;
+        let mut done = match self.remove(now_ms) {
+            Err(error) if error.is_full() && self.reserve.release() => self.remove(now_ms)?,
+            other => other?,
+        };
+        if self.disk == DiskState::Normal {
+            done.more |= self.give_back()?;
+            self.reserve.restore()?;
+        }
+        Ok(done)
+    }
+
+    /// After a commit failed on a full disk: first the reserve goes, then, if the file has no free pages
+    /// either, rows. Rows never go for a shortage that they cannot mend.
+    fn make_room(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.was_full) || self.disk == DiskState::Normal || self.reserve.release() {
+            return Ok(());
+        }
+        let usage = self.usage()?;
+        if usage.free < usage.used / MARGIN_SHARE {
+            self.ceiling = self.ceiling.min(usage.used);
+        }
+        Ok(())
+    }
+
+    /// A log that readers kept from being reused is started anew, waiting for them as long as for any lock.
+    fn shorten_log(&self) -> Result<(), Error> {
+        let usual = connection::wal_limit(self.config.budget_bytes);
+        if files::wal_bytes(&self.path) <= 2 * usual {
+            return Ok(());
+        }
+        match self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).doing("trim", &self.path) {
+            // The file cannot grow: the log stays until there is room.
+            Err(error) if error.is_full() => Ok(()),
+            other => other,
+        }
+    }
+
+    fn remove(&mut self, now_ms: Option<i64>) -> Result<Trimmed, Error> {
+        let wal = files::wal_bytes(&self.path);
+        let target = (self.ceiling - self.ceiling / MARGIN_SHARE).saturating_sub(wal);
+        let days = self.config.retention_days.value();
+        let Self { db, path, .. } = self;
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).doing("trim", path)?;
+        let mut work = Work { db: &tx, done: Trimmed::default(), blocks: 0 };
+        work.all(now_ms, days, target).doing("trim", path)?;
+        let done = work.done;
+        tx.commit().doing("trim", path)?;
+        Ok(done)
+    }
+
+    /// Gives free pages back to the disk while the file is above the budget; true when there are more.
+    fn give_back(&self) -> Result<bool, Error> {
+        let usage = self.usage()?;
+        let wanted = usage.on_disk.saturating_sub(self.ceiling).min(usage.free) / connection::PAGE_BYTES;
+        if wanted == 0 {
+            return Ok(false);
+        }
+        vacuum(&self.db, wanted.min(MAX_VACUUM_PAGES)).doing("trim", &self.path)?;
+        Ok(wanted > MAX_VACUUM_PAGES)
+    }
+}
+
+/// `PRAGMA incremental_vacuum` gives back a page for each step of the statement.
+fn vacuum(db: &Connection, pages: u64) -> rusqlite::Result<()> {
+    let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// One call's work in its transaction.
+struct Work<'a> {
+    db: &'a Connection,
+    done: Trimmed,
+    blocks: u64,
+}
+
+/// A block without its data.
+struct Head {
+    block: i64,
+    count: u64,
+    processed_at: i64,
+    bytes: u64,
+}
+
+impl Work<'_> {
+    fn all(&mut self, now_ms: Option<i64>, days: u32, target: u64) -> rusqlite::Result<()> {
+        for mut ring in Ring::all(self.db)? {
+            if let Some(now_ms) = now_ms {
+                self.by_age(&mut ring, now_ms, days)?;
+            }
+            if let Some(budget) = ring.budget_bytes {
+                let over = ring.bytes.saturating_sub(budget);
+                self.done.by_budget += self.free(&mut ring, over)?;
+            }
+        }
+        self.by_budget(target)?;
+        self.db.execute(
+            "DELETE FROM bookmark WHERE input NOT IN
+                (SELECT input FROM bookmark ORDER BY updated_at DESC LIMIT ?1)",
+            [MAX_BOOKMARKS],
+        )?;
+        Ok(())
+    }
+
+    /// By whole minutes, so that the totals of the oldest minute that is left are those of its rows.
+    fn by_age(&mut self, ring: &mut Ring, now_ms: i64, days: u32) -> rusqlite::Result<()> {
+        let days = ring.retention_days.unwrap_or(days);
+        let oldest = floor(now_ms.saturating_sub(i64::from(days) * DAY_MS));
+        // Rows of unknown age lie before all others of their ring. They go with the first row after them.
+        let known: bool = self.db.query_row(
+            "SELECT EXISTS (SELECT 1 FROM minute WHERE ring = ?1 AND minute >= ?2 AND minute < ?3)",
+            params![ring.ring, minute_of(CLOCK_FLOOR_MS), minute_of(oldest)],
+            |row| row.get(0),
+        )?;
+        if known {
+            self.done.by_age += self.drop_oldest(ring, |head, _| head.processed_at < oldest)?;
+        }
+        Ok(())
+    }
+
+    fn by_budget(&mut self, target: u64) -> rusqlite::Result<()> {
+        loop {
+            let (file, free) = pages(self.db)?;
+            let over = (file - free).saturating_sub(target);
+            let rings = Ring::all(self.db)?;
+            let Some(mut largest) = rings.into_iter().max_by_key(|ring| ring.bytes) else { return Ok(()) };
+            if over == 0 || self.done.more {
+                return Ok(());
+            }
+            let rows = self.free(&mut largest, over.min(STEP_BYTES))?;
+            self.done.by_budget += rows;
+            if rows == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drops blocks of `ring` until `wanted` bytes are freed; answers the rows.
+    fn free(&mut self, ring: &mut Ring, wanted: u64) -> rusqlite::Result<u64> {
+        self.drop_oldest(ring, |_, freed| freed < wanted)
+    }
+
+    /// Drops blocks from the oldest on while `goes(block, bytes dropped before it)`; answers the rows.
+    fn drop_oldest(&mut self, ring: &mut Ring, goes: impl Fn(&Head, u64) -> bool) -> rusqlite::Result<u64> {
+        let (low, high) = ring.keys();
+        let (mut last, mut rows, mut bytes) = (low, 0, 0);
+        let mut statement = self.db.prepare_cached(
+            "SELECT block, count, processed_at, length(data) FROM block WHERE block BETWEEN ?1 AND ?2
+             ORDER BY block",
+        )?;
+        let mut heads = statement.query([low, high])?;
+        while let Some(row) = heads.next()? {
+            let head = Head {
+                block: row.get(0)?,
+                count: unsigned(row, 1)?,
+                processed_at: row.get(2)?,
+                bytes: unsigned(row, 3)?,
+            };
+            if !goes(&head, bytes) {
+                break;
+            }
+            if self.blocks == MAX_TRIM_BLOCKS || self.done.bytes + bytes >= MAX_TRIM_BYTES {
+                self.done.more = true;
+                break;
+            }
+            (last, rows, bytes) = (head.block, rows + head.count, bytes + head.bytes);
+            self.blocks += 1;
+        }
+        drop(heads);
+        if rows > 0 {
+            self.delete(ring, last, bytes)?;
+            self.done.rows += rows;
+            self.done.bytes += bytes;
+        }
+        Ok(rows)
+    }
+
+    /// Deletes the blocks up to `last`, and the minutes of which no row is left.
+    fn delete(&self, ring: &mut Ring, last: i64, bytes: u64) -> rusqlite::Result<()> {
+        let (low, high) = ring.keys();
+        self.db.prepare_cached("DELETE FROM block WHERE block BETWEEN ?1 AND ?2")?.execute([low, last])?;
+        ring.bytes = ring.bytes.saturating_sub(bytes);
+        ring.save(self.db)?;
+        let oldest: Option<i64> = self
+            .db
+            .prepare_cached(
+                "SELECT (SELECT processed_at FROM block WHERE block BETWEEN ?1 AND ?2 ORDER BY block LIMIT 1)",
+            )?
+            .query_row([low, high], |row| row.get(0))?;
+        self.db
+            .prepare_cached("DELETE FROM minute WHERE ring = ?1 AND minute < ?2")?
+            .execute([ring.ring, oldest.map_or(i64::MAX, minute_of)])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+// Product, observation points, and how fresh all of this is.
+
+import { $, foreign, h, marked, put } from "./dom.js";
+import { exact } from "./format.js";
+
+const STATES = { capturing: "good", replaying: "good", finished: "none", off: "none", no_permission: "bad", failed: "bad" };
+const TEXT = { capturing: "capturing", replaying: "replaying", finished: "read to its end", off: "off", no_permission: "no permission", failed: "failed" };
+
+/** The version beside the name. */
+export function version(about) {
+  put($("version"), about.version ?? "");
+}
+
+/** Each interface or file with its state. */
+export function points(interfaces) {
+  const print = JSON.stringify(interfaces.map(({ interface: name, state, reason, kernel_drops }) => [name, state, reason, kernel_drops]));
+  const host = $("points");
+  if (host.dataset.print === print) return;
+  host.dataset.print = print;
+  host.replaceChildren(...interfaces.map((point) => h("li", { "data-state": STATES[point.state] ?? "none", title: point.reason },
+    h("span", { class: "dot", "aria-hidden": "true" }), foreign(point.interface),
+    h("span", { class: "muted" }, ` ${TEXT[point.state] ?? point.state}`,
+      point.kernel_drops > 0 ? `, ${exact(point.kernel_drops)} dropped` : ""))));
+}
+
+/** Tells why a point does not capture, where that is not told elsewhere. */
+export function trouble(interfaces, elsewhere) {
+  const broken = elsewhere ? [] : interfaces.filter((point) => STATES[point.state] === "bad");
+  const host = $("points-trouble");
+  const print = JSON.stringify(broken.map((point) => [point.interface, point.reason]));
+  host.hidden = broken.length === 0;
+  if (host.dataset.print === print) return;
+  host.dataset.print = print;
+  host.replaceChildren(...broken.map((point) => h("li", {}, h("strong", {}, foreign(point.interface), ` ${TEXT[point.state]}`), ": ", ...marked(point.reason ?? "no reason was given"))));
+}
+
+/** Says how old the newest figures are; colours as operators know them: 10 s, 30 s. */
+export function freshness(updated) {
+  const age = updated === null ? null : Math.max(0, Math.floor((performance.now() - updated) / 1000));
+  put($("age"), age === null ? "Not updated yet" : `Last updated ${age}s ago`);
+  $("freshness").dataset.state = age === null ? "none" : age < 10 ? "good" : age < 30 ? "warn" : "bad";
+}

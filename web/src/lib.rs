@@ -1,0 +1,39 @@
+//! HTTP API and dashboard.
+//!
+//! Requests come from clients over TCP to the [`Guard`], from it over a private Unix socket to the [`Worker`]s,
+//! which answer from the agent's [`Status`] and from the ring, read-only. The crate starts no thread: the agent
+//! runs [`Guard::run`] and each [`Worker::run`] on threads of its own and ends them with [`Stop::stop`].
+
+mod answer;
+mod api;
+mod auth;
+mod bind;
+mod config;
+mod counters;
+mod engine;
+mod error;
+mod figures;
+mod guard;
+mod page;
+mod route;
+mod rows;
+mod status;
+#[cfg(test)]
+mod testing;
+mod trace;
+
+pub use auth::{Keys, Scope, Scopes};
+pub use bind::{Stop, Web, bind};
+pub use config::{Config, Workers};
+pub use counters::{Counters, Refusal};
+pub use engine::Worker;
+pub use error::Error;
+pub use figures::{
+    Capture, Interface, InterfaceState, LastFiveMinutes, Loss, LossUnit, Memory, Metrics, Point, Process,
+    Queue, Rates, SERIES_POINTS, Store, Table, Timeseries, Totals, Uplink,
+};
+pub use guard::Guard;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub use guard::fuzz::relayed_head;
+pub use status::{Condition, Health, LookupAnswer, LookupTarget, Part, Status, Version, lookup_json};

@@ -1,0 +1,7 @@
+//! The whole web side over real TCP.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod guard;
+mod reads;
+mod support;

@@ -1,0 +1,403 @@
+//! The agent: its parts put together, started back to front and stopped front to back.
+//!
+//! ```text
+//! capture or replay ─ link ─ pipeline ─ link ─ store ══ ring ══ web workers ─ guard
+//! ```
+//!
+//! `main` waits for signals and for the first worker to end, feeds the watchdog, and looks once a second after what
+//! changes by itself: databases, lists, windows.
+
+use std::env;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{error, info, warn};
+use weir_store::Writer;
+use weir_web::Web;
+
+use crate::capture::interface;
+use crate::capture::live::{Fanout, FanoutBy, Settings};
+use crate::capture::replay::{Replay, Speed};
+use crate::capture::{self, bpf::Program};
+use crate::clock::Clock;
+use crate::collector::{Collector, Policy};
+use crate::config::Config;
+use crate::error::RunError;
+use crate::link::{self, Receiver, Sender};
+use crate::metrics::{Metrics, Point, Sampler, State};
+use crate::notify::{self, Notifier};
+use crate::pipeline::{self, Enricher, Knowledge, Shared};
+use crate::signals::{Signal, Signals};
+use crate::status::Status;
+use crate::stop::Stop;
+use crate::worker::{LARGE_STACK, SMALL_STACK, Supervisor};
+use crate::{keys, settings, storing};
+
+/// Records that may wait between the inputs and the pipeline: a second of a busy gateway.
+const INPUT_RECORDS: usize = 16_384;
+/// Records that may wait between the pipeline and the store.
+const STORE_RECORDS: usize = 16_384;
+/// `main` looks after things this often.
+const TICK: Duration = Duration::from_secs(1);
+/// A stop that takes longer than this is given up: systemd's own limit is 90 s.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// What feeds the agent with packets.
+pub enum Input {
+    /// The interfaces of the configuration.
+    Interfaces,
+    /// Capture files.
+    Files {
+        /// In this order.
+        files: Vec<PathBuf>,
+        /// At this pace.
+        speed: Speed,
+    },
+}
+
+/// Reads the configuration again.
+pub type Reload = Box<dyn Fn() -> Result<Config, RunError>>;
+/// Opens databases and lists.
+pub type Prepare = fn(&Config, Clock) -> Knowledge;
+
+/// All parts, not yet running.
+pub struct Agent {
+    config: Config,
+    knowledge: Arc<Shared>,
+    prepare: Prepare,
+    reload: Reload,
+    metrics: Arc<Metrics>,
+    plan: Plan,
+    writer: Writer,
+    web: Option<Web>,
+    signals: Signals,
+    links: (Sender, Receiver, Sender, Receiver),
+    clock: Clock,
+}
+
+/// Which observation points there are.
+enum Plan {
+    Interfaces(Vec<capture::Worker>),
+    Files(Replay),
+    Nothing,
+}
+
+impl Agent {
+    /// Opens everything that can fail, so that a mistake is told before anything runs.
+    ///
+    /// # Errors
+    /// The ring, a key, the port or a capture file cannot be had.
+    pub fn build(
+        config: Config,
+        input: Input,
+        prepare: Prepare,
+        reload: Reload,
+        clock: Clock,
+    ) -> Result<Self, RunError> {
+        let unavailable =
+            |error: std::io::Error| RunError::Unavailable(format!("cannot take signals: {error}"));
+        let signals = Signals::new().map_err(unavailable)?;
+        if let Input::Files { files, .. } = &input {
+            readable(files)?;
+        }
+        let dir = config.agent.data_dir.clone();
+        let writer = Writer::open(&dir, &config.store, clock.now())?;
+        let keys = keys::load(&dir, &settings::environment())?;
+        let knowledge = Arc::new(Shared::new(prepare(&config, clock)));
+        let (to_pipeline, from_inputs) = link::channel("capture → pipeline", INPUT_RECORDS);
+        let (to_store, from_pipeline) = link::channel("pipeline → store", STORE_RECORDS);
+        let links = vec![to_pipeline.stats(), to_store.stats()];
+        let (points, plan) = plan(&config, input, &to_pipeline, clock);
+        let metrics = Arc::new(Metrics::new(clock.monotonic(), points, links));
+        let web = if config.web.enabled {
+            let shared = Arc::clone(&knowledge);
+            let mapped = move || {
+                shared.current().geo.info().iter().filter(|one| one.mapped).filter_map(|one| one.bytes).sum()
+            };
+            let enricher = Enricher::new(Arc::clone(&knowledge));
+            let status = Status::new(Arc::clone(&metrics), enricher, Box::new(mapped), clock);
+            Some(weir_web::bind(&config.web, &dir, keys, Arc::new(status))?)
+        } else {
+            None
+        };
+        let links = (to_pipeline, from_inputs, to_store, from_pipeline);
+        Ok(Self { config, knowledge, prepare, reload, metrics, plan, writer, web, signals, links, clock })
+    }
+
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// A worker that ended by itself, with its reason; records that could not be stored.
+    pub fn run(self) -> Result<(), RunError> {
+        let Self { config, knowledge, prepare, reload, metrics, plan, writer, web, signals, links, clock } =
+            self;
+        let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).unwrap_or_else(|error| {
+            warn!("cannot reach the service manager: {error}");
+            Notifier::default()
+        });
+        let mut supervisor = Supervisor::new(Some(signals.waker()));
+        let stop = Stop::new();
+        let (to_pipeline, from_inputs, to_store, from_pipeline) = links;
+        let storing = storing::Worker {
+            from: from_pipeline,
+            writer,
+            config: config.store.clone(),
+            dir: config.agent.data_dir.clone(),
+            metrics: Arc::clone(&metrics),
+            stop: stop.clone(),
+            clock,
+        };
+        spawn(&mut supervisor, "store", LARGE_STACK, move || storing.run())?;
+        let enricher = Enricher::new(Arc::clone(&knowledge));
+        let pipeline =
+            pipeline::Worker { from: from_inputs, to: to_store, enricher, metrics: Arc::clone(&metrics) };
+        spawn(&mut supervisor, "pipeline", LARGE_STACK, move || pipeline.run())?;
+        let stop_web = web.map(|web| serve(&mut supervisor, web, &config)).transpose()?;
+        start_inputs(&mut supervisor, plan, &stop)?;
+        notifier.ready();
+        let care = Care { config, knowledge, prepare, reload, metrics, notifier, signals, clock };
+        let outcome = care.watch(&supervisor);
+        stop.set();
+        // From here only the inputs hold the link open: when they have drained, it closes.
+        drop(to_pipeline);
+        finish(supervisor, stop_web, outcome)
+    }
+}
+
+/// Waits for the workers to drain, front to back, then ends the page.
+fn finish(
+    supervisor: Supervisor,
+    stop_web: Option<weir_web::Stop>,
+    outcome: Result<(), RunError>,
+) -> Result<(), RunError> {
+    // The page stays up to the last: it shows what the stop waits for.
+    supervisor.wait_for("store", STOP_LIMIT);
+    if let Some(web) = stop_web {
+        web.stop();
+    }
+    match supervisor.join_all(STOP_LIMIT) {
+        Ok(ended) => {
+            info!("weir stops");
+            let failed =
+                ended.into_iter().find_map(|ended| ended.reason().map(|reason| (ended.name, reason)));
+            outcome.and(failed.map_or(Ok(()), |(name, reason)| Err(RunError::worker(&name, &reason))))
+        }
+        Err(running) => {
+            outcome.and(Err(RunError::Bug(format!("{} did not end in time", running.join(", ")))))
+        }
+    }
+}
+
+/// What `main` looks after while the workers run.
+struct Care {
+    config: Config,
+    knowledge: Arc<Shared>,
+    prepare: Prepare,
+    reload: Reload,
+    metrics: Arc<Metrics>,
+    notifier: Notifier,
+    signals: Signals,
+    clock: Clock,
+}
+
+impl Care {
+    /// Returns on a stop, or with the reason of the first worker that ended by itself.
+    fn watch(mut self, supervisor: &Supervisor) -> Result<(), RunError> {
+        let mut sampler = Sampler::default();
+        let mut refreshed = (self.clock.monotonic(), self.clock.monotonic());
+        let mut next = self.clock.monotonic();
+        loop {
+            let wait = next.saturating_duration_since(self.clock.monotonic());
+            match self.signals.wait(wait) {
+                Ok(Some(Signal::Stop)) => {
+                    self.notifier.stopping();
+                    return Ok(());
+                }
+                Ok(Some(Signal::Reload)) => self.reload(),
+                Ok(None) => {}
+                Err(error) => return Err(RunError::Unavailable(format!("cannot wait for signals: {error}"))),
+            }
+            if let Some(ended) = supervisor.first_ended() {
+                let reason = ended.reason().unwrap_or_else(|| "it ended by itself".to_owned());
+                return Err(RunError::worker(&ended.name, &reason));
+            }
+            let now = self.clock.monotonic();
+            if now >= next {
+                next = now + TICK;
+                sampler.sample(&self.metrics, self.clock.now(), now);
+                self.refresh(now, &mut refreshed);
+                self.notifier.watchdog();
+            }
+        }
+    }
+
+    /// Takes replaced databases and lists in, each at its own pace.
+    fn refresh(&self, now: Instant, last: &mut (Instant, Instant)) {
+        let every = |seconds: NonZeroU32| Duration::from_secs(seconds.get().into());
+        if now.duration_since(last.0) >= every(self.config.geo.reload_seconds) {
+            last.0 = now;
+            self.refresh_geo();
+        }
+        if now.duration_since(last.1) >= Duration::from_secs(self.config.ti.reload_seconds.max(1).into()) {
+            last.1 = now;
+            self.refresh_indicators();
+        }
+    }
+
+    fn refresh_geo(&self) {
+        for notice in self.knowledge.current().geo.refresh(self.clock.now()) {
+            warn!("{notice}");
+        }
+    }
+
+    fn refresh_indicators(&self) {
+        for notice in self.knowledge.current().indicators.refresh() {
+            warn!("{notice}");
+        }
+    }
+
+    /// Reads the configuration and all data files again; a mistake leaves everything as it was.
+    fn reload(&mut self) {
+        self.notifier.reloading();
+        match (self.reload)() {
+            Ok(again) => {
+                self.config.log = again.log;
+                self.config.geo = again.geo;
+                self.config.ti = again.ti;
+                self.config.risk = again.risk;
+                self.config.networks = again.networks;
+                self.knowledge.replace((self.prepare)(&self.config, self.clock));
+                info!("reloaded log, networks, geo, ti and risk; other sections apply at the next start");
+            }
+            Err(problem) => error!("configuration not reloaded, the old one stays: {problem}"),
+        }
+        self.notifier.ready();
+    }
+}
+
+/// Names what cannot be read before anything is started.
+fn readable(files: &[PathBuf]) -> Result<(), RunError> {
+    for file in files.iter().filter(|file| file.as_os_str() != "-") {
+        std::fs::File::open(file).map_err(|error| {
+            RunError::NoInput(format!(
+                "cannot open {}: {error}; check the name and your right to read it",
+                file.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn plan(config: &Config, input: Input, to: &Sender, clock: Clock) -> (Vec<Arc<Point>>, Plan) {
+    let limit = config.flow.max_flows.get();
+    let stop = Stop::new();
+    match input {
+        Input::Files { files, speed } => {
+            let points: Vec<_> =
+                files.iter().map(|file| Arc::new(Point::new(&file.to_string_lossy(), limit))).collect();
+            let collector = Collector::new(to.clone(), Policy::Push, "", clock);
+            let flow = config.flow;
+            (points.clone(), Plan::Files(Replay { files, speed, flow, collector, points, stop, clock }))
+        }
+        Input::Interfaces if !config.capture.enabled => (Vec::new(), Plan::Nothing),
+        Input::Interfaces => {
+            let mut names = config.capture.interfaces.clone();
+            if names.is_empty() {
+                names.extend(interface::default_route());
+            }
+            if names.is_empty() {
+                let why = "there is no default route to tell which interface: name one with --interface or capture.interfaces";
+                warn!("not capturing: {why}");
+                let point = Point::new("default route", 0);
+                point.state(State::Failed, why);
+                return (vec![Arc::new(point)], Plan::Nothing);
+            }
+            let workers: Vec<_> = names
+                .iter()
+                .enumerate()
+                .flat_map(|(at, name)| workers(config, at, name, to, clock))
+                .collect();
+            (workers.iter().map(|worker| Arc::clone(&worker.point)).collect(), Plan::Interfaces(workers))
+        }
+    }
+}
+
+/// The threads of one interface.
+fn workers(config: &Config, at: usize, name: &str, to: &Sender, clock: Clock) -> Vec<capture::Worker> {
+    let count = config.capture.workers.count().get();
+    // Unique among the programs of this host, and among the interfaces of this process.
+    #[expect(clippy::cast_possible_truncation, reason = "the group has 16 bits")]
+    let group = (std::process::id() as u16).wrapping_add(at as u16);
+    let filter = config.capture.filter.as_ref();
+    let settings = Settings {
+        snaplen: config.capture.snaplen.octets(),
+        ring_bytes: config.capture.ring_bytes.octets(),
+        promiscuous: config.capture.promiscuous,
+        fanout: (count > 1).then_some(Fanout { group, by: FanoutBy::AddressPair }),
+        filter: filter.map_or_else(|| Program::accept_all(u32::MAX), |filter| filter.program().clone()),
+    };
+    let worker = |_| capture::Worker {
+        interface: name.to_owned(),
+        settings: settings.clone(),
+        flow: config.flow,
+        collector: Collector::new(to.clone(), Policy::Offer, name, clock),
+        point: Arc::new(Point::new(name, config.flow.max_flows.get())),
+        stop: Stop::new(),
+        clock,
+    };
+    (0..count).map(worker).collect()
+}
+
+fn start_inputs(supervisor: &mut Supervisor, plan: Plan, stop: &Stop) -> Result<(), RunError> {
+    match plan {
+        Plan::Nothing => Ok(()),
+        Plan::Files(replay) => {
+            let replay = Replay { stop: stop.clone(), ..replay };
+            spawn(supervisor, "replay", LARGE_STACK, move || replay.run())
+        }
+        Plan::Interfaces(workers) => {
+            for (number, worker) in workers.into_iter().enumerate() {
+                let worker = capture::Worker { stop: stop.clone(), ..worker };
+                let name = format!("cap-{}-{number}", worker.interface);
+                spawn(supervisor, &name, LARGE_STACK, move || worker.run())?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn serve(supervisor: &mut Supervisor, web: Web, config: &Config) -> Result<weir_web::Stop, RunError> {
+    for (number, worker) in web.workers.into_iter().enumerate() {
+        spawn(supervisor, &format!("web-{number}"), LARGE_STACK, move || worker.run())?;
+    }
+    let guard = web.guard;
+    spawn(supervisor, "guard", SMALL_STACK, move || guard.run())?;
+    let key = config.agent.data_dir.join(keys::KEY_FILE);
+    info!(key_file = %key.display(), "page and API on http://{}/", web.address);
+    Ok(web.stop)
+}
+
+fn spawn<E: std::fmt::Display>(
+    supervisor: &mut Supervisor,
+    name: &str,
+    stack: usize,
+    body: impl FnOnce() -> Result<(), E> + Send + 'static,
+) -> Result<(), RunError> {
+    let failed = |error| {
+        RunError::Unavailable(format!("cannot start thread {name}: {error}; raise the limit of tasks"))
+    };
+    supervisor.spawn(name, stack, body).map_err(failed)
+}
+
+/// How long the service manager waits for a sign of life, if it does.
+#[must_use]
+pub fn watchdog() -> Option<Duration> {
+    let variable = |name| env::var(name).ok();
+    notify::watchdog_interval(
+        variable("WATCHDOG_USEC").as_deref(),
+        variable("WATCHDOG_PID").as_deref(),
+        std::process::id(),
+    )
+}

@@ -1,0 +1,250 @@
+//! Capture files, read as a stream: pcap and pcapng, plain or compressed with gzip or zstd.
+
+mod buffer;
+mod clock;
+mod pcap;
+mod pcapng;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use weir_flow::Timestamp;
+
+use super::Frame;
+use crate::packet::LinkType;
+use buffer::Buffer;
+pub use clock::FileClock;
+use pcap::Pcap;
+use pcapng::Pcapng;
+
+/// Longest frame: `MAXIMUM_SNAPLEN` of libpcap. Stops a damaged length from taking memory.
+pub const MAX_FRAME: usize = 262_144;
+
+/// Largest zstd window that is decompressed, as the logarithm of its octets: 128 MiB, the format's own default limit.
+const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+
+/// Octets of an unknown file that are shown: enough to tell text, archives and other captures apart.
+const SHOWN_OCTETS: usize = 8;
+
+/// Why a capture file could not be opened or read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not there or may not be read.
+    #[error("cannot open {path}: {source}; check the name and your right to read it")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It could not be read on.
+    #[error("cannot read {path} beyond octet {offset}: {source}; what came before is counted")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// How far it was read, after decompression.
+        offset: u64,
+        /// What the system or the decompressor said.
+        source: io::Error,
+    },
+    /// It is no capture file.
+    #[error(
+        "{path} is neither pcap nor pcapng (it begins with {start}); give a capture file, plain, .gz or .zst"
+    )]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// Its first octets in hexadecimal.
+        start: String,
+    },
+    /// Its frames are of a kind that cannot be read.
+    #[error(
+        "{path} has frames of link type {number}, which Weir cannot read; it reads Ethernet, Linux cooked, raw IP, \
+         loopback, PPP and NFLOG"
+    )]
+    LinkType {
+        /// The file.
+        path: PathBuf,
+        /// Number of the link type.
+        number: u16,
+    },
+    /// It ends in the middle of a frame or is damaged.
+    #[error("{path} is {what} at octet {offset}; what came before is counted")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: Damage,
+        /// Where, after decompression.
+        offset: u64,
+    },
+}
+
+/// What is wrong with a capture file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It ends in the middle of a record.
+    #[error("cut short")]
+    CutShort,
+    /// A frame is longer than any can be.
+    #[error("damaged (a frame longer than 262,144 octets)")]
+    TooLong,
+    /// A block of a pcapng file contradicts itself.
+    #[error("damaged (a block with a wrong length)")]
+    BadBlock,
+    /// A frame of a pcapng file names an interface that was not described.
+    #[error("damaged (a frame of an unknown interface)")]
+    UnknownInterface,
+}
+
+/// An open capture file.
+pub struct CaptureFile {
+    path: PathBuf,
+    buffer: Buffer,
+    format: Format,
+}
+
+enum Format {
+    Pcap(Pcap),
+    Pcapng(Pcapng),
+    /// A file without an octet: some tools make these for captures without frames.
+    Empty,
+}
+
+/// What a format's reader found: damage, a link type that cannot be read, or a fault of the medium.
+enum Fault {
+    Damage(Damage),
+    LinkType(u16),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A frame before its data is borrowed: where it lies in the buffer.
+struct Located {
+    timestamp: Timestamp,
+    wire_len: u32,
+    captured: usize,
+    /// Octets of the record before the frame.
+    before: usize,
+    link: LinkType,
+}
+
+impl CaptureFile {
+    /// Opens `path`, `-` for standard input.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::Unknown`], or what reading its beginning answers.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Open { path: path.to_owned(), source };
+        let source: Box<dyn Read + Send> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path).map_err(failed)?;
+            if file.metadata().map_err(failed)?.is_dir() {
+                return Err(failed(io::ErrorKind::IsADirectory.into()));
+            }
+            Box::new(file)
+        };
+        Self::from_reader(path, source)
+    }
+
+    /// Reads a capture file from `source`; errors call it `path`.
+    ///
+    /// # Errors
+    /// As [`CaptureFile::open`], without [`Error::Open`].
+    pub fn from_reader(path: &Path, source: Box<dyn Read + Send>) -> Result<Self, Error> {
+        let mut buffer = Buffer::new(source);
+        let mut file = Self { path: path.to_owned(), format: Format::Empty, buffer: Buffer::empty() };
+        if let Err(source) = buffer.decompress(decompressor) {
+            return Err(Error::Read { path: file.path, offset: 0, source });
+        }
+        file.buffer = buffer;
+        file.format = match Self::sniff(&mut file.buffer) {
+            Ok(Some(format)) => format,
+            Ok(None) => {
+                let start =
+                    file.buffer.bytes().iter().take(SHOWN_OCTETS).map(|b| format!("{b:02x}")).collect();
+                return Err(Error::Unknown { path: file.path, start });
+            }
+            Err(fault) => return Err(file.error(fault)),
+        };
+        Ok(file)
+    }
+
+    fn sniff(buffer: &mut Buffer) -> Result<Option<Format>, Fault> {
+        buffer.fill(SHOWN_OCTETS)?;
+        if buffer.bytes().len() < 4 {
+            return Ok(buffer.bytes().is_empty().then_some(Format::Empty));
+        }
+        if let Some(pcap) = Pcap::begin(buffer)? {
+            return Ok(Some(Format::Pcap(pcap)));
+        }
+        Ok(Pcapng::begin(buffer).map(Format::Pcapng))
+    }
+
+    /// The next frame and its link type; `None` at the end.
+    ///
+    /// # Errors
+    /// What is wrong with the file; frames before that have been handed out.
+    #[inline]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "frames borrow the buffer: no `Iterator` can hand them out"
+    )]
+    pub fn next(&mut self) -> Result<Option<(Frame<'_>, LinkType)>, Error> {
+        let located = match &mut self.format {
+            Format::Pcap(pcap) => pcap.next(&mut self.buffer),
+            Format::Pcapng(pcapng) => pcapng.next(&mut self.buffer),
+            Format::Empty => Ok(None),
+        };
+        match located {
+            Ok(Some(Located { timestamp, wire_len, captured, before, link })) => {
+                let data = self.buffer.take(before, captured);
+                Ok(Some((Frame { timestamp, wire_len, data, vlan: None, outgoing: false }, link)))
+            }
+            Ok(None) => Ok(None),
+            Err(fault) => Err(self.error(fault)),
+        }
+    }
+
+    /// Octets read so far, after decompression.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.buffer.offset()
+    }
+
+    fn error(&self, fault: Fault) -> Error {
+        let (path, offset) = (self.path.clone(), self.buffer.offset());
+        match fault {
+            Fault::Damage(what) => Error::Damaged { path, what, offset },
+            Fault::LinkType(number) => Error::LinkType { path, number },
+            Fault::Io(source) => Error::Read { path, offset, source },
+        }
+    }
+}
+
+/// The decompressor that the first octets of a file ask for.
+fn decompressor(
+    start: &[u8],
+    source: Box<dyn Read + Send>,
+) -> io::Result<Result<Box<dyn Read + Send>, Box<dyn Read + Send>>> {
+    Ok(match start {
+        [0x1f, 0x8b, ..] => Ok(Box::new(MultiGzDecoder::new(source))),
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            let mut decoder = zstd::stream::read::Decoder::new(source)?;
+            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+            Ok(Box::new(decoder))
+        }
+        _ => Err(source),
+    })
+}
+
+#[cfg(test)]
+mod tests;

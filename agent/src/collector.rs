@@ -1,0 +1,121 @@
+//! From a flow table's sink to batches on a link.
+
+use std::time::{Duration, Instant};
+
+use weir_flow::{Batch, FlowRecord, TenantId, Text};
+
+use crate::clock::Clock;
+use crate::link::Sender;
+use crate::table::Sink;
+
+/// Records of a full batch.
+const BATCH_RECORDS: usize = 512;
+/// A record waits no longer than this for its batch to fill.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What to do when the link is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Drop the batch; the link counts it.
+    Offer,
+    /// Wait for room.
+    Push,
+}
+
+/// Gathers the records of one observation point.
+pub struct Collector {
+    sender: Sender,
+    policy: Policy,
+    clock: Clock,
+    observer: Text,
+    records: Vec<FlowRecord>,
+    oldest: Option<Instant>,
+}
+
+impl Collector {
+    /// Batches for `sender`, of the observation point `observer`.
+    #[must_use]
+    pub fn new(sender: Sender, policy: Policy, observer: &str, clock: Clock) -> Self {
+        Self { sender, policy, clock, observer: observer.into(), records: Vec::new(), oldest: None }
+    }
+
+    /// Records from now on are of the observation point `observer`.
+    pub fn observe(&mut self, observer: &str) {
+        self.observer = observer.into();
+    }
+
+    /// Hands over what there is.
+    pub fn flush(&mut self) {
+        self.oldest = None;
+        if self.records.is_empty() {
+            return;
+        }
+        let batch = Batch {
+            tenant: TenantId::default(),
+            records: std::mem::take(&mut self.records),
+            bookmark: None,
+            handed_over: self.clock.now(),
+        };
+        // A refused batch is counted by the link; a receiver that is gone is what the supervisor reports.
+        match self.policy {
+            Policy::Offer => drop(self.sender.offer(batch)),
+            Policy::Push => drop(self.sender.push(batch)),
+        }
+    }
+
+    /// Hands over a batch whose first record has waited long enough.
+    pub fn flush_if_due(&mut self) {
+        let now = self.clock.monotonic();
+        if self.oldest.is_some_and(|oldest| now.duration_since(oldest) >= PATIENCE) {
+            self.flush();
+        }
+    }
+}
+
+impl Sink for Collector {
+    fn take(&mut self, mut record: FlowRecord) {
+        record.observer = Some(self.observer.clone());
+        if self.records.is_empty() {
+            self.records.reserve_exact(BATCH_RECORDS);
+            self.oldest = Some(self.clock.monotonic());
+        }
+        self.records.push(record);
+        if self.records.len() >= BATCH_RECORDS {
+            self.flush();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_flow::FlowRecord;
+
+    use super::{BATCH_RECORDS, Collector, Policy};
+    use crate::clock::Clock;
+    use crate::link;
+    use crate::table::Sink;
+
+    #[test]
+    fn records_go_over_in_full_batches_and_the_rest_on_flush() {
+        let (to, from) = link::channel("test", 10_000);
+        let mut collector = Collector::new(to, Policy::Offer, "eth0", Clock);
+        (0..=BATCH_RECORDS).for_each(|_| collector.take(FlowRecord::default()));
+        assert_eq!(from.recv().unwrap().records.len(), BATCH_RECORDS);
+        collector.flush();
+        let rest = from.recv().unwrap();
+        assert_eq!(rest.records.len(), 1);
+        assert_eq!(rest.records[0].observer.as_deref(), Some("eth0"));
+        collector.flush();
+        drop(collector);
+        assert!(from.recv().is_none(), "an empty batch was sent");
+    }
+
+    #[test]
+    fn what_a_full_link_refuses_is_counted() {
+        let (to, _from) = link::channel("test", BATCH_RECORDS);
+        let stats = to.stats();
+        let mut collector = Collector::new(to, Policy::Offer, "eth0", Clock);
+        (0..3 * BATCH_RECORDS).for_each(|_| collector.take(FlowRecord::default()));
+        assert_eq!(stats.records_dropped(), 2 * BATCH_RECORDS as u64);
+    }
+}

@@ -1,0 +1,24 @@
+//! `weir check`: a configuration file, every mistake at once.
+
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::error::RunError;
+
+/// What `weir check` is asked to do.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<(), RunError> {
+    let loaded = Config::load(Some(&arguments.file))?;
+    for warning in &loaded.warnings {
+        eprintln!("weir: {warning}");
+    }
+    println!("{}: ok", arguments.file.display());
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The command line: one file per command.
+
+mod check;
+mod geo;
+mod lookup;
+mod meter;
+mod output;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use ipnetwork::IpNetwork;
+use weir_geo::Geo;
+use weir_ti::Indicators;
+
+use crate::capture::interface;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::RunError;
+use crate::log;
+use crate::pipeline::{Knowledge, Networks};
+
+const EXAMPLES: &str = "\
+Examples:
+  weir run                                   start the agent: capture, page on http://127.0.0.1:8080
+  weir run --interface eth1                  capture on a mirror port
+  weir run --replay office.pcap --speed max  feed the agent from a capture file, no rights needed
+  weir meter traffic.pcapng.gz > flows.ndjson
+  weir lookup 9.9.9.9
+  weir check /etc/weir/weir.toml
+
+Exit codes: 0 ok, 64 usage, 65 undecodable input, 66 no input, 69 unavailable, 70 bug, 73 cannot create,
+74 I/O, 77 no permission, 78 configuration.";
+
+/// Network flow agent for branch-office gateways.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Configuration file (TOML)
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of the ring, keys and databases
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the agent; what `weir` alone does too
+    Run(run::Arguments),
+    /// Turn capture files into flow records on standard output
+    Meter(meter::Arguments),
+    /// Say what is known of an address or a name
+    Lookup(lookup::Arguments),
+    /// Check a configuration file
+    Check(check::Arguments),
+    /// Databases of places
+    #[command(subcommand)]
+    Geo(geo::Command),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Run(run::Arguments::default())
+    }
+}
+
+/// Runs the command that the process was called with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be done about a terminal that is gone.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(RunError::USAGE),
+            };
+        }
+    };
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), RunError> {
+        let clock = Clock;
+        let command = self.command.unwrap_or_default();
+        if let Command::Check(arguments) = &command {
+            return check::run(arguments);
+        }
+        let mut loaded = Config::load(self.config.as_deref())?;
+        if let Some(data_dir) = self.data_dir {
+            loaded.value.agent.data_dir = data_dir;
+        }
+        let config = &loaded.value;
+        match &command {
+            Command::Run(arguments) => run::run(arguments, loaded, self.config.as_deref(), clock),
+            Command::Meter(arguments) => meter::run(arguments, config, clock),
+            Command::Lookup(arguments) => lookup::run(arguments, config, clock),
+            Command::Geo(command) => geo::run(command, config),
+            Command::Check(_) => Ok(()),
+        }
+    }
+}
+
+/// Databases, lists and networks as `config` wants them; what is wrong with them is said on standard error.
+///
+/// `copies` is where private copies of databases are kept; without it they are read into memory.
+fn knowledge(config: &Config, copies: Option<&Path>, clock: Clock) -> Knowledge {
+    let (geo, geo_notices) = Geo::open(&geo_config(config), copies, clock.now());
+    let (indicators, ti_notices) = Indicators::load(&config.ti);
+    for notice in geo_notices.iter().filter(|notice| notice.level > weir_geo::Level::Info) {
+        eprintln!("weir: {notice}");
+    }
+    for notice in ti_notices {
+        eprintln!("weir: {notice}");
+    }
+    assemble(config, Arc::new(geo), Arc::new(indicators))
+}
+
+/// Takes an imported location database from the data directory where the configuration names none.
+fn geo_config(config: &Config) -> weir_geo::Config {
+    let imported = config.agent.data_dir.join(geo::IMPORTED);
+    let mut geo = config.geo.clone();
+    if geo.city_db.is_none() && imported.is_file() {
+        geo.city_db = Some(imported);
+    }
+    geo
+}
+
+fn assemble(config: &Config, geo: Arc<Geo>, indicators: Arc<Indicators>) -> Knowledge {
+    let mut networks = config.networks.local.clone();
+    if config.networks.interfaces_are_local {
+        let prefixes = interface::local_prefixes();
+        networks.extend(prefixes.iter().filter_map(|at| IpNetwork::new(at.network, at.length).ok()));
+    }
+    Knowledge { geo, indicators, networks: Networks::new(networks), risk: config.risk.clone() }
+}
+
+/// Starts the log as `config` says.
+fn start_log(config: &log::Config) -> Result<log::Handle, RunError> {
+    log::start(config.level, config.format.unwrap_or_else(log::Format::of_stderr))
+        .map_err(|error| RunError::Bug(error.to_string()))
+}

@@ -1,0 +1,87 @@
+//! Records on standard output: one JSON object or one line of CSV each.
+
+use std::io::{self, IsTerminal, StdoutLock, Write};
+
+use weir_flow::{CSV_HEADER, FlowRecord, write_csv};
+
+/// How many octets are written at a time when standard output is not a terminal.
+const PIECE: usize = 64 * 1024;
+
+/// Formats of `--format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// One JSON object per line.
+    #[default]
+    Ndjson,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+/// Standard output as a place for records. After the first failure nothing more is written.
+pub(super) struct Output {
+    out: StdoutLock<'static>,
+    format: Format,
+    piece: Vec<u8>,
+    limit: usize,
+    failed: Option<io::Error>,
+    records: u64,
+}
+
+impl Output {
+    pub(super) fn new(format: Format) -> Self {
+        let out = io::stdout().lock();
+        let limit = if out.is_terminal() { 0 } else { PIECE };
+        let mut piece = Vec::with_capacity(PIECE + 4_096);
+        if format == Format::Csv {
+            piece.extend_from_slice(CSV_HEADER.as_bytes());
+        }
+        Self { out, format, piece, limit, failed: None, records: 0 }
+    }
+
+    /// Writes one record.
+    pub(super) fn write(&mut self, record: &FlowRecord) {
+        self.records += 1;
+        let written = match self.format {
+            Format::Ndjson => serde_json::to_writer(&mut self.piece, record).map_err(io::Error::from),
+            Format::Csv => write_csv(record, &mut self.piece),
+        };
+        if let Err(error) = written {
+            self.failed.get_or_insert(error);
+            return;
+        }
+        if self.format == Format::Ndjson {
+            self.piece.push(b'\n');
+        }
+        if self.piece.len() > self.limit {
+            self.flush();
+        }
+    }
+
+    /// Records taken so far.
+    pub(super) const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// True when nobody reads any more, or the disk is full: there is no use in going on.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Writes what is left. A reader that has closed the pipe is no error: it has seen enough.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.flush();
+        match self.failed {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.out.write_all(&self.piece).and_then(|()| self.out.flush())
+        {
+            self.failed = Some(error);
+        }
+        self.piece.clear();
+    }
+}

@@ -1,0 +1,274 @@
+//! What the web side is told: the agent's half of the `weir-web` traits.
+
+use std::sync::{Arc, Mutex};
+
+use weir_flow::Tags;
+use weir_web as web;
+
+use crate::clock::Clock;
+use crate::metrics::{Metrics, Point, State, held};
+use crate::packet::NotIp;
+use crate::pipeline::{Answer, Enricher};
+use crate::window::Window;
+
+/// Name of the service that callers of the former one check for.
+const SERVICE: &str = "telemetry-api";
+const API_VERSION: &str = "v1";
+/// Seconds between two points of a series.
+const STEP: u32 = 5;
+
+/// Answers for the agent.
+pub struct Status {
+    metrics: Arc<Metrics>,
+    enricher: Mutex<Enricher>,
+    mapped_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
+    clock: Clock,
+}
+
+impl Status {
+    /// Answers from `metrics`; lookups are made with `enricher`.
+    #[must_use]
+    pub fn new(
+        metrics: Arc<Metrics>,
+        enricher: Enricher,
+        mapped_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
+        clock: Clock,
+    ) -> Self {
+        Self { metrics, enricher: Mutex::new(enricher), mapped_bytes, clock }
+    }
+
+    fn uptime(&self) -> u64 {
+        self.clock.monotonic().duration_since(self.metrics.started).as_secs()
+    }
+}
+
+impl web::Status for Status {
+    fn health(&self) -> web::Health {
+        let ring = self.metrics.ring();
+        let store = part("store", &ring.trouble, web::Condition::Failed);
+        let status = if ring.trouble.is_empty() { web::Condition::Ok } else { web::Condition::Degraded };
+        let capture = match self.metrics.points.iter().find_map(|point| trouble(point)) {
+            Some(reason) => part("capture", &reason, web::Condition::Failed),
+            None if self.metrics.points.is_empty() => {
+                web::Part { name: "capture".into(), status: web::Condition::Off, detail: None }
+            }
+            None => part("capture", "", web::Condition::Ok),
+        };
+        web::Health {
+            status,
+            service: SERVICE.into(),
+            version: API_VERSION.into(),
+            uptime_seconds: self.uptime(),
+            parts: vec![capture, store],
+        }
+    }
+
+    fn version(&self) -> web::Version {
+        web::Version {
+            service: SERVICE.into(),
+            api_version: API_VERSION.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            git_sha: option_env!("WEIR_GIT_SHA").map(Into::into),
+            ..web::Version::default()
+        }
+    }
+
+    fn metrics(&self) -> web::Metrics {
+        let now = self.clock.now();
+        let (totals, ring) = (self.metrics.totals(), self.metrics.ring());
+        let queued = self.metrics.links.iter().map(|link| link.depth_records() as u64).sum();
+        let (p50, p95, p99) = self.metrics.lag(now);
+        let windows = held(&self.metrics.windows);
+        let second = now.seconds();
+        let usage = windows.usage.map(|usage| usage.memory).unwrap_or_default();
+        web::Metrics {
+            now_ms: now.millis(),
+            uptime_seconds: self.uptime(),
+            records_processed: totals.rows,
+            records_queued: queued,
+            queue_depth: queued,
+            eps: per_second(&windows.events, second, 5),
+            totals: web::Totals {
+                events: totals.rows,
+                batches: totals.batches,
+                threat_matches: totals.threat_matches,
+                unique_sources: self.metrics.unique_sources(),
+                risk_sum: totals.risk_sum,
+                risk_count: totals.risk_count,
+            },
+            rates: web::Rates {
+                eps_1m: per_second(&windows.events, second, 60),
+                epm_1m: float(windows.events.sum_last(second, 60)),
+                bpm_1m: float(windows.batches.sum_last(second, 60)),
+                bits_1m: 8.0 * per_second(&windows.octets, second, 60),
+            },
+            queue: web::Queue { lag_ms_p50: float(p50), lag_ms_p95: float(p95), lag_ms_p99: float(p99) },
+            timeseries: web::Timeseries {
+                last_5m: web::LastFiveMinutes {
+                    eps: series(&windows.events, second, 1.0),
+                    bpm: series(&windows.batches, second, 60.0),
+                    bps: series(&windows.octets, second, 8.0),
+                    threats: series(&windows.threats, second, f64::from(STEP)),
+                    avg_risk: ratio(&windows.risk_sum, &windows.risk_count, second),
+                    drops: series(&windows.losses, second, f64::from(STEP)),
+                },
+            },
+            capture: capture(&self.metrics.points),
+            table: table(&self.metrics.points),
+            losses: losses(&self.metrics),
+            store: store(&ring),
+            process: web::Process { rss_bytes: usage.rss, cpu_pct: windows.cpu_percent },
+            memory: web::Memory {
+                anon_bytes: usage.anon,
+                ring_bytes: self.metrics.points.iter().map(|point| point.reading().ring_bytes).sum(),
+                mapped_bytes: (self.mapped_bytes)(),
+            },
+            uplink: None,
+        }
+    }
+
+    fn lookup(&self, target: &web::LookupTarget) -> web::LookupAnswer {
+        let mut enricher = held(&self.enricher);
+        answer(match target {
+            web::LookupTarget::Ip(ip) => enricher.lookup_ip(*ip),
+            web::LookupTarget::Domain(name) => enricher.lookup_domain(name),
+        })
+    }
+}
+
+/// A lookup's answer in the web side's terms.
+#[must_use]
+pub fn answer(answer: Answer) -> web::LookupAnswer {
+    let Answer { place, matches, risk } = answer;
+    let mut tags = Tags::default();
+    if !matches.is_empty() {
+        tags.insert(weir_flow::Tag::Ti);
+    }
+    web::LookupAnswer { place, verdict: weir_flow::Verdict { matches }, risk, tags }
+}
+
+fn part(name: &'static str, trouble: &str, otherwise: web::Condition) -> web::Part {
+    if trouble.is_empty() {
+        return web::Part { name: name.into(), status: web::Condition::Ok, detail: None };
+    }
+    web::Part { name: name.into(), status: otherwise, detail: Some(trouble.to_owned().into()) }
+}
+
+/// Why an observation point does not work.
+fn trouble(point: &Point) -> Option<String> {
+    let (state, reason) = point.condition();
+    matches!(state, State::NoPermission | State::Failed).then_some(reason)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+fn per_second(window: &Window, second: i64, seconds: u32) -> f64 {
+    float(window.sum_last(second, seconds)) / f64::from(seconds)
+}
+
+fn points() -> u32 {
+    u32::try_from(web::SERIES_POINTS).unwrap_or(u32::MAX)
+}
+
+/// A window's series of rates per second, each times `factor`.
+fn series(window: &Window, second: i64, factor: f64) -> Vec<web::Point> {
+    window.series(second, STEP, points()).map(|(ms, rate)| (ms, rate * factor)).collect()
+}
+
+/// The mean of `sum` over `count`, where there is one.
+fn ratio(sum: &Window, count: &Window, second: i64) -> Vec<web::Point> {
+    let both = sum.series(second, STEP, points()).zip(count.series(second, STEP, points()));
+    both.map(|((ms, sum), (_, count))| (ms, if count > 0.0 { sum / count } else { 0.0 })).collect()
+}
+
+fn capture(points: &[Arc<Point>]) -> web::Capture {
+    let mut all = web::Capture::default();
+    for point in points {
+        let reading = point.reading();
+        all.packets += reading.counts.packets;
+        all.octets += reading.counts.octets;
+        all.dropped += reading.kernel.drops;
+        // Several workers of one interface are one line.
+        if let Some(same) =
+            all.interfaces.iter_mut().find(|interface| interface.interface == point.name.as_str())
+        {
+            same.packets += reading.counts.packets;
+            same.octets += reading.counts.octets;
+            same.kernel_drops += reading.kernel.drops;
+            same.workers += 1;
+            continue;
+        }
+        let (state, reason) = point.condition();
+        all.interfaces.push(web::Interface {
+            interface: point.name.clone().into(),
+            state: match state {
+                State::Starting => web::InterfaceState::Off,
+                State::Capturing => web::InterfaceState::Capturing,
+                State::Replaying => web::InterfaceState::Replaying,
+                State::Finished => web::InterfaceState::Finished,
+                State::NoPermission => web::InterfaceState::NoPermission,
+                State::Failed => web::InterfaceState::Failed,
+            },
+            reason: (!reason.is_empty()).then(|| reason.into()),
+            packets: reading.counts.packets,
+            octets: reading.counts.octets,
+            kernel_drops: reading.kernel.drops,
+            workers: 1,
+        });
+    }
+    all
+}
+
+fn table(points: &[Arc<Point>]) -> web::Table {
+    let mut all = web::Table::default();
+    for reading in points.iter().map(|point| point.reading()) {
+        all.flows += reading.flows;
+        all.limit += reading.flow_limit;
+        all.evicted += reading.evicted;
+    }
+    all
+}
+
+/// Every place that can lose something, with what it lost.
+fn losses(metrics: &Metrics) -> Vec<web::Loss> {
+    let mut losses = Vec::new();
+    let mut add = |reason: &'static str, place: &str, count: u64, unit: web::LossUnit| {
+        losses.push(web::Loss { reason: reason.into(), place: place.to_owned().into(), count, unit });
+    };
+    for point in &metrics.points {
+        let reading = point.reading();
+        add("kernel_ring_full", &point.name, reading.kernel.drops, web::LossUnit::Packets);
+        add("bad_ring_header", &point.name, reading.damaged, web::LossUnit::Packets);
+        for why in NotIp::ALL.into_iter().filter(|why| why.is_undecodable()) {
+            add(why.as_str(), &point.name, reading.counts.not_ip[why as usize], web::LossUnit::Undecoded);
+        }
+    }
+    for link in &metrics.links {
+        add("link_full", link.name, link.records_dropped(), web::LossUnit::Records);
+    }
+    let totals = metrics.totals();
+    add("record_too_large", "store", totals.refused, web::LossUnit::Records);
+    add("disk_full", "store", totals.lost, web::LossUnit::Records);
+    losses
+}
+
+fn store(ring: &crate::metrics::Ring) -> web::Store {
+    let trouble = (!ring.trouble.is_empty()).then(|| ring.trouble.clone().into());
+    let status = if trouble.is_some() { web::Condition::Failed } else { web::Condition::Ok };
+    let Some(stats) = &ring.stats else {
+        return web::Store { status, detail: trouble, ..web::Store::default() };
+    };
+    web::Store {
+        rows: stats.rows,
+        bytes: stats.bytes,
+        budget_bytes: stats.budget_bytes,
+        retention_days: stats.retention_days,
+        oldest_ts: stats.oldest_ts,
+        newest_ts: stats.newest_ts,
+        status,
+        detail: trouble,
+    }
+}

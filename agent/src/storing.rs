@@ -1,0 +1,259 @@
+//! The body of the store thread: the one writer of the ring.
+//!
+//! Batches come from the pipeline; a commit takes all that came in the last seconds. A full disk is no end: the
+//! batches are kept, the ring makes room or waits, and the links before it fill, where what does not fit is counted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{error, info, warn};
+use weir_flow::{Batch, TenantId};
+use weir_store::{Config, DiskState, Error, Reader, Shortage, Writer};
+
+use crate::clock::Clock;
+use crate::link::{Receiver, Recv};
+use crate::metrics::{Metrics, Ring};
+use crate::process;
+use crate::stop::Stop;
+
+/// Between two looks at disk, age and budget.
+const CARE: Duration = Duration::from_secs(1);
+/// Attempts to store what is left when the disk is full and the agent has been told to stop, one each [`CARE`].
+const LAST_ATTEMPTS: u32 = 3;
+/// Trims in a row, so that commits never wait long.
+const TRIMS: u32 = 8;
+
+/// The store thread before it runs.
+pub struct Worker {
+    /// Batches from the pipeline.
+    pub from: Receiver,
+    /// The ring.
+    pub writer: Writer,
+    /// How often to commit.
+    pub config: Config,
+    /// The data directory.
+    pub dir: PathBuf,
+    /// Where counters go.
+    pub metrics: Arc<Metrics>,
+    /// Says that the agent is to end.
+    pub stop: Stop,
+    /// The clocks.
+    pub clock: Clock,
+}
+
+/// What waits for a commit.
+#[derive(Default)]
+struct Pending {
+    batches: Vec<Batch>,
+    records: usize,
+    since: Option<Instant>,
+}
+
+impl Worker {
+    /// Stores until the pipeline has closed its side, then commits what is left and closes the ring.
+    ///
+    /// # Errors
+    /// When the ring cannot be written for another reason than a full disk, or was full until the end.
+    pub fn run(mut self) -> Result<(), String> {
+        let mut pending = Pending::default();
+        let mut shortage = Shortage::new(self.config.reserve_bytes);
+        let mut cared = self.clock.monotonic();
+        self.care(&mut shortage, false)?;
+        loop {
+            let closed = match self.from.recv_timeout(self.patience(&pending, cared)) {
+                Recv::Batch(batch) => {
+                    pending.push(batch, self.clock.monotonic());
+                    false
+                }
+                Recv::Timeout => false,
+                Recv::Closed => true,
+            };
+            if (closed || self.is_due(&pending)) && !self.commit(&mut pending, &mut shortage)? {
+                return self.give_up(&pending);
+            }
+            if closed {
+                return self.close();
+            }
+            if self.clock.monotonic().duration_since(cared) >= CARE {
+                self.care(&mut shortage, false)?;
+                cared = self.clock.monotonic();
+            }
+        }
+    }
+
+    /// How long to wait for a batch: until the next commit or the next look.
+    fn patience(&self, pending: &Pending, cared: Instant) -> Duration {
+        let now = self.clock.monotonic();
+        let care = CARE.saturating_sub(now.duration_since(cared));
+        let commit =
+            pending.since.map_or(CARE, |since| self.interval().saturating_sub(now.duration_since(since)));
+        care.min(commit)
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(self.config.commit_seconds.value().into())
+    }
+
+    fn is_due(&self, pending: &Pending) -> bool {
+        let waited = |since| self.clock.monotonic().duration_since(since) >= self.interval();
+        let limit = usize::try_from(self.config.commit_records.value()).unwrap_or(usize::MAX);
+        pending.records >= limit || pending.since.is_some_and(waited)
+    }
+
+    /// Commits what is pending; waits while the disk is full. False when a stop was asked for and it still is.
+    fn commit(&mut self, pending: &mut Pending, shortage: &mut Shortage) -> Result<bool, String> {
+        let mut attempts = 0;
+        while !pending.batches.is_empty() {
+            let now = self.clock.now();
+            match self.writer.commit(&pending.batches, now) {
+                Ok(done) => {
+                    self.metrics.committed(done.rows, done.refused, &pending.batches, now);
+                    *pending = Pending::default();
+                    if attempts > 0 {
+                        info!("storing goes on, nothing that waited is lost");
+                        self.care(shortage, false)?;
+                    }
+                }
+                Err(error) if error.is_full() || matches!(error, Error::Busy { .. }) => {
+                    if attempts == 0 {
+                        warn!("failed to {error}; records wait meanwhile, capture and page go on");
+                    }
+                    attempts += u32::from(attempts == 0 || self.stop.is_set());
+                    self.publish(&format!("failed to {error}"));
+                    if attempts > LAST_ATTEMPTS {
+                        return Ok(false);
+                    }
+                    self.care(shortage, error.is_full())?;
+                    std::thread::sleep(CARE);
+                }
+                Err(error) => return Err(format!("failed to {error}")),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks at the disk, trims, and publishes how the ring is.
+    fn care(&mut self, shortage: &mut Shortage, is_full: bool) -> Result<(), String> {
+        let before = shortage.state();
+        let free = process::free_bytes(&self.dir).unwrap_or(u64::MAX);
+        let state = shortage.step(free, is_full);
+        if state != before {
+            match state {
+                DiskState::Short => {
+                    warn!(free, "the disk is short of space: the ring keeps its size, the oldest rows go");
+                }
+                DiskState::Normal => info!(free, "the disk has room again"),
+            }
+        }
+        self.tolerate(|writer, _| writer.set_disk(state))?;
+        for _ in 0..TRIMS {
+            let mut more = false;
+            self.tolerate(|writer, worker| {
+                let now = worker.clock.now();
+                let trimmed = writer.trim(now, Clock::is_set(now))?;
+                worker.metrics.trimmed(&trimmed);
+                more = trimmed.more;
+                Ok(())
+            })?;
+            if !more {
+                break;
+            }
+        }
+        if !is_full {
+            let short =
+                "the disk is short of space: old rows go early; free space or lower store.budget_bytes";
+            self.publish(if state == DiskState::Short { short } else { "" });
+        }
+        Ok(())
+    }
+
+    /// Does something with the writer; a full disk is no failure here, the next look tries again.
+    fn tolerate(
+        &mut self,
+        act: impl FnOnce(&mut Writer, &Outside<'_>) -> Result<(), Error>,
+    ) -> Result<(), String> {
+        let outside = Outside { metrics: &self.metrics, clock: self.clock };
+        match act(&mut self.writer, &outside) {
+            Err(error) if !error.is_full() => Err(format!("failed to {error}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn publish(&self, trouble: &str) {
+        let stats = Reader::open(&self.dir).and_then(|reader| reader.stats(&TenantId::default())).ok();
+        self.metrics.set_ring(Ring { stats, trouble: trouble.to_owned() });
+    }
+
+    /// Counts what cannot be stored any more.
+    fn give_up(self, pending: &Pending) -> Result<(), String> {
+        let mut lost = pending.records;
+        while let Some(batch) = self.from.recv() {
+            lost += batch.records.len();
+        }
+        self.metrics.lost(lost as u64);
+        error!(lost, "the ring still cannot be written: these records are not stored");
+        self.close().and(Err(format!("{lost} records could not be stored; the log says why")))
+    }
+
+    fn close(self) -> Result<(), String> {
+        self.writer.close().map_err(|error| format!("failed to {error}"))
+    }
+}
+
+/// What acts on the writer may use besides it.
+struct Outside<'a> {
+    metrics: &'a Metrics,
+    clock: Clock,
+}
+
+impl Pending {
+    fn push(&mut self, batch: Batch, now: Instant) {
+        self.records += batch.records.len();
+        self.since.get_or_insert(now);
+        self.batches.push(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use weir_flow::{Batch, FlowRecord, TenantId};
+    use weir_store::{Config, Order, Reader, Writer};
+
+    use super::Worker;
+    use crate::clock::Clock;
+    use crate::link;
+    use crate::metrics::Metrics;
+    use crate::stop::Stop;
+
+    #[test]
+    fn everything_that_was_handed_over_is_stored_before_the_thread_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::default();
+        let (to, from) = link::channel("test", 100_000);
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new()));
+        let worker = Worker {
+            from,
+            writer: Writer::open(dir.path(), &config, Clock.now()).unwrap(),
+            config,
+            dir: dir.path().to_owned(),
+            metrics: Arc::clone(&metrics),
+            stop: Stop::new(),
+            clock: Clock,
+        };
+        for _ in 0..30 {
+            let batch = Batch { records: vec![FlowRecord::default(); 500], ..Batch::default() };
+            to.push(batch).unwrap();
+        }
+        drop(to);
+        worker.run().unwrap();
+        assert_eq!(metrics.totals().rows, 15_000);
+        let reader = Reader::open(dir.path()).unwrap();
+        let deadline = Clock.monotonic() + Duration::from_secs(10);
+        let rows = reader.recent(&TenantId::default(), 20_000, Order::OldestFirst, deadline).unwrap();
+        assert_eq!(rows.iter().map(|row| row.row).collect::<Vec<_>>(), (1..=15_000).collect::<Vec<_>>());
+    }
+}

@@ -67,9 +67,10 @@ impl Meter {
         self.table.expire(table, limit, sink)
     }
 
-    /// Ends all flows.
+    /// Ends all flows, and forgets what belongs to them: the next frame may be of another capture.
     pub fn drain(&mut self, sink: &mut impl Sink) {
         self.table.drain(sink);
+        self.decoder.forget();
     }
 
     /// What was seen so far.
@@ -82,5 +83,46 @@ impl Meter {
     #[must_use]
     pub const fn table(&self) -> &FlowTable {
         &self.table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_flow::{FlowRecord, Timestamp};
+
+    use super::Meter;
+    use crate::capture::Frame;
+    use crate::packet::LinkType;
+    use crate::table::{At, Config};
+
+    /// An IPv4 fragment of a UDP datagram: the first with its header, or a later one.
+    fn fragment(offset_and_flags: u16) -> Vec<u8> {
+        let mut ip = vec![0x45, 0, 0, 28, 0, 7, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+        ip[6..8].copy_from_slice(&offset_and_flags.to_be_bytes());
+        ip.extend([0x04, 0xd2, 0x00, 0x35, 0, 8, 0, 0]);
+        ip
+    }
+
+    #[test]
+    fn the_same_capture_gives_the_same_records_whatever_came_before() {
+        let (later, first) = (fragment(1), fragment(0x2000));
+        let mut meter = Meter::new(Config::default());
+        let mut once = || {
+            let mut records: Vec<FlowRecord> = Vec::new();
+            let mut sink = |record| records.push(record);
+            for (second, data) in [&later, &first].into_iter().enumerate() {
+                let timestamp = Timestamp::from_millis(i64::try_from(second).unwrap() * 1_000);
+                let frame = Frame { timestamp, wire_len: 28, data, vlan: None, outgoing: false };
+                meter.frame(
+                    LinkType::RawIp,
+                    &frame,
+                    At { wall: timestamp, table: timestamp.micros() },
+                    &mut sink,
+                );
+            }
+            meter.drain(&mut sink);
+            format!("{records:?}")
+        };
+        assert_eq!(once(), once());
     }
 }

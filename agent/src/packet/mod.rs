@@ -1,6 +1,6 @@
 //! From a frame to what the flow table counts: addresses, ports, octets, flags.
 //!
-//! Frames come from `capture`; a [`Packet`] goes to `table`. [`link`] finds the IP packet in the frame, [`ip`]
+//! Frames come from `capture`; a [`Packet`] goes to `table`. `link` finds the IP packet in the frame, `ip`
 //! reads it: by hand where it is the plain TCP or UDP packet that most are, with etherparse for the rest.
 
 mod fragment;
@@ -101,6 +101,11 @@ impl Decoder {
     #[must_use]
     pub fn new(look_inside: bool) -> Self {
         Self { look_inside, fragments: FragmentCache::default() }
+    }
+
+    /// Forgets the datagrams whose later fragments are awaited: what comes next is another capture.
+    pub fn forget(&mut self) {
+        self.fragments = FragmentCache::default();
     }
 
     /// Reads one frame of link type `link`.

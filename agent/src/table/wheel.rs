@@ -61,7 +61,7 @@ impl Wheel {
     /// An entry whose last packet came at or before `until`; it stays linked.
     pub(super) fn expired(&mut self, entries: &mut [Entry], until: i64) -> Option<u32> {
         let last = until >> TICK_BITS;
-        let (seen, number) = self.oldest_until(entries, last, last)?;
+        let (seen, number) = self.oldest_until(entries, last, last - 1)?;
         (seen <= until).then_some(number)
     }
 

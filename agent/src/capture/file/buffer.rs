@@ -26,10 +26,6 @@ impl Buffer {
         Self { source, bytes: vec![0; CAPACITY], start: 0, end: 0, consumed: 0 }
     }
 
-    pub(super) fn empty() -> Self {
-        Self { source: Box::new(io::empty()), bytes: Vec::new(), start: 0, end: 0, consumed: 0 }
-    }
-
     /// Puts the decompressor that `choose` makes in front, if the first four octets ask for one.
     pub(super) fn decompress(
         &mut self,

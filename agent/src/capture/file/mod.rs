@@ -49,6 +49,12 @@ pub enum Error {
         /// What the system or the decompressor said.
         source: io::Error,
     },
+    /// It has no octet.
+    #[error("{path} is empty; a capture without frames has a header at least, so this one was never written")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is no capture file.
     #[error(
         "{path} is neither pcap nor pcapng (it begins with {start}); give a capture file, plain, .gz or .zst"
@@ -109,8 +115,6 @@ pub struct CaptureFile {
 enum Format {
     Pcap(Pcap),
     Pcapng(Pcapng),
-    /// A file without an octet: some tools make these for captures without frames.
-    Empty,
 }
 
 /// What a format's reader found: damage, a link type that cannot be read, or a fault of the medium.
@@ -118,6 +122,18 @@ enum Fault {
     Damage(Damage),
     LinkType(u16),
     Io(io::Error),
+}
+
+impl Fault {
+    /// As an error about the file at `path`, found at `offset`.
+    fn at(self, path: &Path, offset: u64) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Damage(what) => Error::Damaged { path, what, offset },
+            Self::LinkType(number) => Error::LinkType { path, number },
+            Self::Io(source) => Error::Read { path, offset, source },
+        }
+    }
 }
 
 impl From<io::Error> for Fault {
@@ -160,29 +176,23 @@ impl CaptureFile {
     /// # Errors
     /// As [`CaptureFile::open`], without [`Error::Open`].
     pub fn from_reader(path: &Path, source: Box<dyn Read + Send>) -> Result<Self, Error> {
-        let mut buffer = Buffer::new(source);
-        let mut file = Self { path: path.to_owned(), format: Format::Empty, buffer: Buffer::empty() };
+        let (mut buffer, path) = (Buffer::new(source), path.to_owned());
         if let Err(source) = buffer.decompress(decompressor) {
-            return Err(Error::Read { path: file.path, offset: 0, source });
+            return Err(Error::Read { path, offset: 0, source });
         }
-        file.buffer = buffer;
-        file.format = match Self::sniff(&mut file.buffer) {
-            Ok(Some(format)) => format,
+        match Self::sniff(&mut buffer) {
+            Ok(Some(format)) => Ok(Self { path, buffer, format }),
+            Ok(None) if buffer.bytes().is_empty() => Err(Error::Empty { path }),
             Ok(None) => {
-                let start =
-                    file.buffer.bytes().iter().take(SHOWN_OCTETS).map(|b| format!("{b:02x}")).collect();
-                return Err(Error::Unknown { path: file.path, start });
+                let start = buffer.bytes().iter().take(SHOWN_OCTETS).map(|b| format!("{b:02x}")).collect();
+                Err(Error::Unknown { path, start })
             }
-            Err(fault) => return Err(file.error(fault)),
-        };
-        Ok(file)
+            Err(fault) => Err(fault.at(&path, buffer.offset())),
+        }
     }
 
     fn sniff(buffer: &mut Buffer) -> Result<Option<Format>, Fault> {
         buffer.fill(SHOWN_OCTETS)?;
-        if buffer.bytes().len() < 4 {
-            return Ok(buffer.bytes().is_empty().then_some(Format::Empty));
-        }
         if let Some(pcap) = Pcap::begin(buffer)? {
             return Ok(Some(Format::Pcap(pcap)));
         }
@@ -202,7 +212,6 @@ impl CaptureFile {
         let located = match &mut self.format {
             Format::Pcap(pcap) => pcap.next(&mut self.buffer),
             Format::Pcapng(pcapng) => pcapng.next(&mut self.buffer),
-            Format::Empty => Ok(None),
         };
         match located {
             Ok(Some(Located { timestamp, wire_len, captured, before, link })) => {
@@ -210,7 +219,7 @@ impl CaptureFile {
                 Ok(Some((Frame { timestamp, wire_len, data, vlan: None, outgoing: false }, link)))
             }
             Ok(None) => Ok(None),
-            Err(fault) => Err(self.error(fault)),
+            Err(fault) => Err(fault.at(&self.path, self.buffer.offset())),
         }
     }
 
@@ -218,15 +227,6 @@ impl CaptureFile {
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.buffer.offset()
-    }
-
-    fn error(&self, fault: Fault) -> Error {
-        let (path, offset) = (self.path.clone(), self.buffer.offset());
-        match fault {
-            Fault::Damage(what) => Error::Damaged { path, what, offset },
-            Fault::LinkType(number) => Error::LinkType { path, number },
-            Fault::Io(source) => Error::Read { path, offset, source },
-        }
     }
 }
 

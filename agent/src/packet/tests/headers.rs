@@ -216,6 +216,14 @@ fn the_transport_header_is_found_behind_extension_headers() {
 }
 
 #[test]
+fn a_fragment_header_that_was_not_captured_is_not_read() {
+    let later_part_of_tcp = [TCP, 0, 0, 8, 0, 0, 0, 9];
+    let ip = v6(60, &[&options(44)[..], &later_part_of_tcp, &[0; 8]].concat());
+    let (whole, cut) = (decode(&ip).unwrap(), decode(&ip[..48]).unwrap());
+    assert_eq!((whole.key.proto(), cut.key.proto()), (TCP, 44));
+}
+
+#[test]
 fn an_authentication_header_hides_no_ports() {
     let four = v4(51, &[&AH[..], &tcp(7, 443, 2)].concat());
     let packet = decode(&four).unwrap();

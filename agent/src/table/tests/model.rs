@@ -209,7 +209,7 @@ fn sent(flows: u16) -> impl Strategy<Value = Sent> {
         1 => Just(RST),
         1 => any::<u8>(),
     ];
-    (1..=flows, any::<bool>(), flags, 33_u16..).prop_map(|(flow, from_client, flags, octets)| Sent {
+    (1..=flows, any::<bool>(), flags, 34_u16..).prop_map(|(flow, from_client, flags, octets)| Sent {
         flow,
         from_client,
         flags,
@@ -276,7 +276,7 @@ fn records_of(begin: i64, steps: &[Step]) -> Vec<FlowRecord> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn records_are_those_of_the_model(begin in beginning(), flows in 1_u16..80, steps in steps(79, 500)) {
@@ -393,7 +393,7 @@ impl Judge {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn a_full_table_gives_up_the_flow_that_is_idle_longest(

@@ -1,0 +1,17 @@
+//! What Weir promises, one module per promise, tried on the program itself.
+//!
+//! The program is found as `weir_tests::meter::binary` says. Tests that need root, a browser or the corpora say so and
+//! are skipped without them, except where `CI=true`.
+
+mod bad_input;
+mod full_disk;
+mod generators;
+mod kill;
+mod live;
+mod memory;
+mod meter_corpora;
+mod meter_formats;
+mod meter_timeouts;
+mod meter_truth;
+mod page;
+mod stop_reload;

@@ -1,0 +1,50 @@
+//! What the end-to-end tests, the benches and the shipped capture are made of.
+//!
+//! Frames and captures ([`frames`], [`pcap`], [`session`], [`traffic`], [`office`]), the program under test
+//! ([`agent`], [`meter`], [`http`]), and the ground it stands on ([`netns`], [`browser`], [`corpora`]).
+
+pub mod agent;
+pub mod browser;
+pub mod corpora;
+pub mod frames;
+pub mod http;
+pub mod meter;
+pub mod netns;
+pub mod office;
+pub mod payload;
+pub mod pcap;
+pub mod random;
+pub mod ring;
+pub mod sender;
+pub mod session;
+pub mod traffic;
+pub mod truth;
+
+use std::io::Write;
+
+/// Says loudly that a test did not run, and why.
+///
+/// The line goes to stderr and, where `WEIR_SKIPPED` names a file, to the end of it: `tests/run` prints it last.
+///
+/// # Panics
+/// Where `CI=true`: there every test has to run.
+pub fn skip(reason: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI runs every test, but: {reason}");
+    let test = std::thread::current().name().unwrap_or("test").to_owned();
+    eprintln!("SKIPPED {test}: {reason}");
+    if let Some(path) = std::env::var_os("WEIR_SKIPPED") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        file.and_then(|mut file| writeln!(file, "SKIPPED {test}: {reason}"))
+            .expect("WEIR_SKIPPED is writable");
+    }
+}
+
+/// True when the test may make network namespaces and mounts; else says that it is skipped.
+#[must_use]
+pub fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip("needs root for network namespaces and mounts");
+    }
+    root
+}

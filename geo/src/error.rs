@@ -56,7 +56,7 @@ pub enum Error {
         reason: String,
     },
     /// A database of other things than its role asks for.
-    #[error("use {path} as {key}: its type is \"{database_type}\" and it holds no {wanted}; {advice}")]
+    #[error("use {path} as {key}: its type is {database_type:?} and it holds no {wanted}; {advice}")]
     WrongRole {
         /// The file.
         path: PathBuf,

@@ -143,7 +143,7 @@ impl Slot {
         }
         let (metadata, contents) = (database.metadata(), database.contents);
         notices.push(Notice::info(format!(
-            "using {} as {}: {}, built {}, {} nodes",
+            "using {} as {}: {:?}, built {}, {} nodes",
             self.path.display(),
             self.role.key(),
             metadata.database_type,

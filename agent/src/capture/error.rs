@@ -55,6 +55,14 @@ pub enum Error {
         /// Fewest bytes that do.
         least: u32,
     },
+    /// The filter has no room for what this interface needs besides it.
+    #[error("cannot filter on {interface}: {source}; choose a shorter filter")]
+    Filter {
+        /// Interface that was asked for.
+        interface: String,
+        /// What is wrong with the filter.
+        source: super::bpf::Error,
+    },
     /// A setting is out of range.
     #[error("{name} {value} is out of range: choose {low} to {high}")]
     Range {

@@ -107,7 +107,10 @@ fn prepare(interface: &str, settings: &Settings) -> Result<Program, Error> {
     interface::link_type(interface)?;
     let filter = settings.filter.clone().with_snaplen(settings.snaplen);
     let loopback = interface::find(interface)?.loopback;
-    Ok(if loopback { filter.without_outgoing() } else { filter })
+    if !loopback {
+        return Ok(filter);
+    }
+    filter.without_outgoing().map_err(|source| Error::Filter { interface: interface.to_owned(), source })
 }
 
 fn open_ring(interface: &str, settings: &Settings, filter: &Program) -> Result<Ring, Error> {

@@ -87,11 +87,13 @@ impl Program {
 
     /// The same program, without the frames that this host sends: on the loopback interface each of them is seen once
     /// more as received.
-    #[must_use]
-    pub fn without_outgoing(self) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when there is no room for it in the program.
+    pub fn without_outgoing(self) -> Result<Self, Error> {
         let mut code = vec![op(LD_W, PACKET_TYPE), jump(JEQ, PACKET_OUTGOING, 0, 1), op(RET_K, 0)];
         code.extend(self.0);
-        Self(code)
+        if code.len() > MAX_INSTRUCTIONS { Err(Error::TooLong(code.len())) } else { Ok(Self(code)) }
     }
 
     /// Not a filter: returns a number made from the two addresses of an IP packet, the same in both directions, with

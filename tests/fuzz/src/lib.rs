@@ -1,0 +1,5 @@
+//! What the fuzz targets share.
+
+pub mod frames;
+pub mod ledger;
+pub mod scratch;

@@ -1,0 +1,198 @@
+//! Writes the inputs that the fuzz targets start from: `seeds FOLDER` makes a folder for each target.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+// Instrumented code does not link without libFuzzer.
+use libfuzzer_sys as _;
+use weir::packet::LinkType;
+use weir_fuzz::frames::{LOOK_INSIDE, Step, push};
+use weir_tests::frames::link::{self, Tag};
+use weir_tests::frames::transport::{ACK, FIN, RST, SYN, echo, icmp, sctp, tcp, udp};
+use weir_tests::frames::{Extension, Packet, tunnel};
+use weir_tests::pcap::{self, Capture, Order, Precision};
+
+/// Makes a frame of a packet.
+type Wrap = fn(&Packet) -> Vec<u8>;
+
+const LAYERS: [(LinkType, u32, Wrap); 9] = [
+    (LinkType::Ethernet, link::ETHERNET, |packet| link::ethernet(packet)),
+    (LinkType::Ethernet, link::ETHERNET, |packet| link::tagged(&[Tag::ad(100), Tag::q(7)], packet)),
+    (LinkType::Ethernet, link::ETHERNET, |packet| link::mpls(&[16, 17], packet)),
+    (LinkType::Ethernet, link::ETHERNET, |packet| link::pppoe(1, packet)),
+    (LinkType::RawIp, link::RAW, Packet::bytes),
+    (LinkType::LinuxSll, link::LINUX_SLL, link::cooked),
+    (LinkType::LinuxSll2, link::LINUX_SLL2, link::cooked2),
+    (LinkType::Null, link::NULL, |packet| link::null(30, packet)),
+    (LinkType::Ppp, link::PPP, link::ppp),
+];
+
+/// A folder of seeds for one target.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(root: &Path, target: &str) -> Self {
+        let path = root.join(target);
+        fs::create_dir_all(&path).unwrap_or_else(|e| panic!("cannot make {}: {e}", path.display()));
+        Self(path)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    }
+}
+
+fn main() {
+    let root = PathBuf::from(std::env::args_os().nth(1).expect("usage: seeds FOLDER"));
+    frames(&Folder::new(&root, "frame"));
+    captures(&Folder::new(&root, "capture_file"));
+    databases(&Folder::new(&root, "mmdb"));
+    filters(&Folder::new(&root, "bpf"));
+    indicators(&Folder::new(&root, "indicators"));
+    configurations(&Folder::new(&root, "config"));
+    requests(&Folder::new(&root, "http_head"));
+}
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// Packets of every transport over both versions of IP, with options, extensions, tunnels and fragments.
+fn packets() -> Vec<Packet> {
+    let (a, b) = (at("10.1.2.3:40000"), at("198.18.7.6:443"));
+    let (c, d) = (at("[2001:db8::1]:40000"), at("[2001:db8::2]:53"));
+    let inner = udp(a, b, b"inner");
+    vec![
+        tcp(a, b, SYN, b""),
+        tcp(b, a, SYN | ACK, b""),
+        tcp(a, b, FIN | ACK, b"end"),
+        tcp(b, a, RST, b"").options(&[1, 1, 1, 0]),
+        udp(c, d, b"question"),
+        sctp(a, b, b"chunk"),
+        echo(c.ip(), d.ip(), false, 7, 1),
+        icmp(a.ip(), b.ip(), 3, 1, &[0; 4]),
+        Packet::new(a.ip(), b.ip(), 89, vec![2, 1, 0, 44]),
+        udp(c, d, b"extended").extension(Extension::HopByHop).extension(Extension::Authentication),
+        udp(c, d, b"extended").extension(Extension::Routing).extension(Extension::Destination),
+        tunnel::ip_in_ip(a.ip(), b.ip(), &inner),
+        tunnel::gre(a.ip(), b.ip(), Some(5), &inner),
+        tunnel::vxlan(a, b.ip(), 9, &link::ethernet(&inner)),
+        tunnel::geneve(a, b.ip(), 9, &link::ethernet(&inner)),
+    ]
+}
+
+/// A datagram over each version of IP in three parts.
+fn fragments() -> Vec<Vec<u8>> {
+    let pairs = [("10.1.2.3:7", "10.4.5.6:8"), ("[2001:db8::1]:7", "[2001:db8::2]:8")];
+    pairs.iter().flat_map(|(src, dst)| udp(at(src), at(dst), &[7; 150]).fragments(64)).collect()
+}
+
+fn frames(folder: &Folder) {
+    for (number, (link, _, wrap)) in LAYERS.into_iter().enumerate() {
+        let mut all = vec![LOOK_INSIDE];
+        for (packet, step) in packets().iter().zip((-3..).step_by(7)) {
+            let mut one = vec![0];
+            let frame = Step { link, vlan: 0, step, data: &wrap(packet) };
+            push(&mut one, frame);
+            push(&mut all, frame);
+            folder.write(&format!("{number}-{step}"), one);
+        }
+        folder.write(&format!("{number}-all"), all);
+    }
+    let mut parts = vec![0];
+    for part in fragments() {
+        push(&mut parts, Step { link: LinkType::RawIp, vlan: 9, step: 4_000, data: &part });
+    }
+    folder.write("fragments", parts);
+}
+
+fn captures(folder: &Folder) {
+    let mut captures = Vec::new();
+    for (number, (_, link, wrap)) in LAYERS.into_iter().enumerate() {
+        let mut capture = Capture::new(link);
+        for (micros, packet) in (0..).step_by(700_000).zip(packets()) {
+            capture.push(micros, wrap(&packet));
+        }
+        folder.write(&format!("{number}.pcap"), capture.bytes());
+        captures.push(capture);
+    }
+    let [first, ..] = &captures[..] else { unreachable!("there are layers") };
+    for (order, name) in [(Order::Little, "little"), (Order::Big, "big")] {
+        folder.write(&format!("{name}.pcapng"), first.pcapng(order, Precision::Nano));
+        folder.write(&format!("{name}.pcap"), first.pcap(order, Precision::Nano));
+    }
+    let next = pcap::pcapng(Order::Little, Precision::Micro, &captures.iter().collect::<Vec<_>>());
+    folder.write("interfaces.pcapng", &next);
+    folder.write("gz", pcap::gzip(&first.bytes()));
+    folder.write("zst", pcap::zstd(&next));
+}
+
+fn databases(folder: &Folder) {
+    let lists = [
+        ("one", "10.0.0.0/8,DE,64496,Example\n"),
+        ("both", "192.0.2.0/24,FR,64497,One\n2001:db8::/32,US,64498,Two\n2001:db8:1::/48,,64499,\n"),
+        ("place", "0.0.0.0/1,JP,,\n255.0.0.0/8,BR,,\n::1/128,GB,,\n"),
+    ];
+    for (name, list) in lists {
+        let mut database = Vec::new();
+        weir_geo::build_from_csv(Path::new(name), list, "Seed", 1_790_000_000, &mut database)
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        folder.write(name, database);
+    }
+}
+
+fn filters(folder: &Folder) {
+    folder.write("ip", "4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n");
+    folder.write("one-line", "3,48 0 0 23,53 0 0 6,6 0 0 65535");
+    folder.write("memory", "6\n0 0 0 7\n2 0 0 15\n97 0 0 15\n12 0 0 0\n52 0 0 3\n6 0 0 1\n");
+}
+
+fn indicators(folder: &Folder) {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ti/indicators.txt");
+    folder.write("shipped", fs::read(shipped).expect("the shipped list can be read"));
+    folder.write(
+        "text",
+        "# list\n192.0.2.7 ; one\n198.51.100.0/24\n2001:db8::/32\ndomain:evil.example\nevil.test\n",
+    );
+    folder.write(
+        "csv",
+        "category,ip_or_cidr,confidence\r\nc2,192.0.2.7,90\r\n\"a, \"\"b\"\"\",2001:db8::1,\r\n,bad.example,1\r\n",
+    );
+}
+
+fn configurations(folder: &Folder) {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../agent/dist/weir.toml");
+    let shipped = fs::read_to_string(shipped).expect("the shipped configuration can be read");
+    let plain: String = shipped
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .fold(String::new(), |all, line| all + line + "\n");
+    folder.write("shipped", plain);
+    folder.write("three-mistakes", "[capture]\nsnaplen = 1\ninterface = \"eth0\"\n[web]\nlisten = 7\n");
+    folder.write(
+        "variables",
+        "[flow]\nidle_seconds = 9\0WEIR_CAPTURE_INTERFACES=eth0,eth1\0RETENTION_DAYS=3\0WEIR_WEB_LISTEN=x",
+    );
+}
+
+fn requests(folder: &Folder) {
+    let host = "Host: 127.0.0.1:8080\r\n";
+    folder.write("page", format!("GET / HTTP/1.1\r\n{host}Accept: */*\r\n\r\n"));
+    folder.write(
+        "close",
+        format!("GET /v1/health?x=1 HTTP/1.0\r\n{host}Connection: close, x-a\r\nX-A: 1\r\n\r\n"),
+    );
+    folder.write(
+        "body",
+        format!("POST /v1/ingest HTTP/1.1\r\n{host}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n{{}}"),
+    );
+    folder.write("two", format!("GET / HTTP/1.1\r\n{host}\r\nGET / HTTP/1.1\r\n{host}\r\n"));
+    folder.write("chunked", format!("POST / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"));
+    folder.write(
+        "named",
+        "GET / HTTP/1.1\r\nHost: [::1]:80\r\nX-Request-ID: a-1\r\nX-Weir-Peer: 8.8.8.8\r\n\
+         traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nAuthorization: Bearer k\r\n\r\n",
+    );
+}

@@ -157,7 +157,8 @@ impl Agent {
         let stop_web = web.map(|web| serve(&mut supervisor, web, &config)).transpose()?;
         start_inputs(&mut supervisor, plan, &stop)?;
         notifier.ready();
-        let care = Care { config, knowledge, prepare, reload, metrics, notifier, signals, clock };
+        let is_watched = watchdog().is_some();
+        let care = Care { config, knowledge, prepare, reload, metrics, notifier, is_watched, signals, clock };
         let outcome = care.watch(&supervisor);
         stop.set();
         // From here only the inputs hold the link open: when they have drained, it closes.
@@ -198,6 +199,8 @@ struct Care {
     reload: Reload,
     metrics: Arc<Metrics>,
     notifier: Notifier,
+    /// The service manager waits for signs of life.
+    is_watched: bool,
     signals: Signals,
     clock: Clock,
 }
@@ -228,7 +231,9 @@ impl Care {
                 next = now + TICK;
                 sampler.sample(&self.metrics, self.clock.now(), now);
                 self.refresh(now, &mut refreshed);
-                self.notifier.watchdog();
+                if self.is_watched {
+                    self.notifier.watchdog();
+                }
             }
         }
     }
@@ -391,13 +396,9 @@ fn spawn<E: std::fmt::Display>(
     supervisor.spawn(name, stack, body).map_err(failed)
 }
 
-/// How long the service manager waits for a sign of life, if it does.
-#[must_use]
-pub fn watchdog() -> Option<Duration> {
+/// How long the service manager waits for a sign of life, if it does; [`TICK`] is well below any sane choice.
+fn watchdog() -> Option<Duration> {
     let variable = |name| env::var(name).ok();
-    notify::watchdog_interval(
-        variable("WATCHDOG_USEC").as_deref(),
-        variable("WATCHDOG_PID").as_deref(),
-        std::process::id(),
-    )
+    let (wanted, of) = (variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"));
+    notify::watchdog_interval(wanted.as_deref(), of.as_deref(), std::process::id())
 }

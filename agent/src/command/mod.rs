@@ -125,7 +125,8 @@ fn knowledge(config: &Config, copies: Option<&Path>, clock: Clock) -> Knowledge 
     for notice in ti_notices {
         eprintln!("weir: {notice}");
     }
-    assemble(config, Arc::new(geo), Arc::new(indicators))
+    // What a file says does not depend on the host that reads it.
+    assemble(config, Arc::new(geo), Arc::new(indicators), Vec::new())
 }
 
 /// Takes an imported location database from the data directory where the configuration names none.
@@ -138,12 +139,14 @@ fn geo_config(config: &Config) -> weir_geo::Config {
     geo
 }
 
-fn assemble(config: &Config, geo: Arc<Geo>, indicators: Arc<Indicators>) -> Knowledge {
+fn assemble(
+    config: &Config,
+    geo: Arc<Geo>,
+    indicators: Arc<Indicators>,
+    interfaces: Vec<interface::Prefix>,
+) -> Knowledge {
     let mut networks = config.networks.local.clone();
-    if config.networks.interfaces_are_local {
-        let prefixes = interface::local_prefixes();
-        networks.extend(prefixes.iter().filter_map(|at| IpNetwork::new(at.network, at.length).ok()));
-    }
+    networks.extend(interfaces.into_iter().filter_map(|at| IpNetwork::new(at.network, at.length).ok()));
     Knowledge { geo, indicators, networks: Networks::new(networks), risk: config.risk.clone() }
 }
 

@@ -9,6 +9,7 @@ use weir_geo::{Geo, Level};
 use weir_ti::Indicators;
 
 use crate::agent::{Agent, Input, Reload};
+use crate::capture::interface;
 use crate::capture::replay::Speed;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -83,5 +84,7 @@ fn prepare(config: &Config, clock: Clock) -> crate::pipeline::Knowledge {
     for notice in notices {
         warn!("{notice}");
     }
-    super::assemble(config, Arc::new(geo), Arc::new(indicators))
+    let interfaces =
+        if config.networks.interfaces_are_local { interface::local_prefixes() } else { Vec::new() };
+    super::assemble(config, Arc::new(geo), Arc::new(indicators), interfaces)
 }

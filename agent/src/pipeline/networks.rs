@@ -27,7 +27,7 @@ const DEFAULT_LOCAL: &[&str] = &[
 pub struct Config {
     /// Networks on the local side; by default RFC 1918, unique local, link-local, loopback and multicast.
     pub local: Vec<IpNetwork>,
-    /// Count the prefixes of this host's interfaces as local too.
+    /// Count the prefixes of this host's interfaces as local too, while the agent runs.
     pub interfaces_are_local: bool,
 }
 

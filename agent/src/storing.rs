@@ -60,6 +60,7 @@ impl Worker {
         let mut shortage = Shortage::new(self.config.reserve_bytes);
         let mut cared = self.clock.monotonic();
         self.care(&mut shortage, false)?;
+        self.publish_working(&shortage);
         loop {
             let closed = match self.from.recv_timeout(self.patience(&pending, cared)) {
                 Recv::Batch(batch) => {
@@ -77,6 +78,7 @@ impl Worker {
             }
             if self.clock.monotonic().duration_since(cared) >= CARE {
                 self.care(&mut shortage, false)?;
+                self.publish_working(&shortage);
                 cared = self.clock.monotonic();
             }
         }
@@ -101,7 +103,7 @@ impl Worker {
         pending.records >= limit || pending.since.is_some_and(waited)
     }
 
-    /// Commits what is pending; waits while the disk is full. False when a stop was asked for and it still is.
+    /// Commits what is pending; waits while that cannot be done. False when a stop was asked for and it still cannot.
     fn commit(&mut self, pending: &mut Pending, shortage: &mut Shortage) -> Result<bool, String> {
         let mut attempts = 0;
         while !pending.batches.is_empty() {
@@ -113,9 +115,10 @@ impl Worker {
                     if attempts > 0 {
                         info!("storing goes on, nothing that waited is lost");
                         self.care(shortage, false)?;
+                        self.publish_working(shortage);
                     }
                 }
-                Err(error) if error.is_full() || matches!(error, Error::Busy { .. }) => {
+                Err(error) if may_pass(&error) => {
                     if attempts == 0 {
                         warn!("failed to {error}; records wait meanwhile, capture and page go on");
                     }
@@ -133,7 +136,7 @@ impl Worker {
         Ok(true)
     }
 
-    /// Looks at the disk, trims, and publishes how the ring is.
+    /// Looks at the disk and trims.
     fn care(&mut self, shortage: &mut Shortage, is_full: bool) -> Result<(), String> {
         let before = shortage.state();
         let free = process::free_bytes(&self.dir).unwrap_or(u64::MAX);
@@ -146,38 +149,32 @@ impl Worker {
                 DiskState::Normal => info!(free, "the disk has room again"),
             }
         }
-        self.tolerate(|writer, _| writer.set_disk(state))?;
-        for _ in 0..TRIMS {
-            let mut more = false;
-            self.tolerate(|writer, worker| {
-                let now = worker.clock.now();
-                let trimmed = writer.trim(now, Clock::is_set(now))?;
-                worker.metrics.trimmed(&trimmed);
-                more = trimmed.more;
-                Ok(())
-            })?;
-            if !more {
-                break;
-            }
-        }
-        if !is_full {
-            let short =
-                "the disk is short of space: old rows go early; free space or lower store.budget_bytes";
-            self.publish(if state == DiskState::Short { short } else { "" });
+        match self.keep_bounds(state) {
+            Err(error) if !may_pass(&error) => return Err(format!("failed to {error}")),
+            // The next look tries again.
+            _ => {}
         }
         Ok(())
     }
 
-    /// Does something with the writer; a full disk is no failure here, the next look tries again.
-    fn tolerate(
-        &mut self,
-        act: impl FnOnce(&mut Writer, &Outside<'_>) -> Result<(), Error>,
-    ) -> Result<(), String> {
-        let outside = Outside { metrics: &self.metrics, clock: self.clock };
-        match act(&mut self.writer, &outside) {
-            Err(error) if !error.is_full() => Err(format!("failed to {error}")),
-            _ => Ok(()),
+    /// Tells the ring how the disk is, and trims it by age and budget.
+    fn keep_bounds(&mut self, state: DiskState) -> Result<(), Error> {
+        self.writer.set_disk(state)?;
+        for _ in 0..TRIMS {
+            let now = self.clock.now();
+            let trimmed = self.writer.trim(now, Clock::is_set(now))?;
+            self.metrics.trimmed(&trimmed);
+            if !trimmed.more {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    /// Publishes a ring that is written, with a word about the disk when that is short.
+    fn publish_working(&self, shortage: &Shortage) {
+        let short = "the disk is short of space: old rows go early; free space or lower store.budget_bytes";
+        self.publish(if shortage.state() == DiskState::Short { short } else { "" });
     }
 
     fn publish(&self, trouble: &str) {
@@ -201,10 +198,9 @@ impl Worker {
     }
 }
 
-/// What acts on the writer may use besides it.
-struct Outside<'a> {
-    metrics: &'a Metrics,
-    clock: Clock,
+/// True for failures that pass by themselves: a full disk, and another program that holds the database for a moment.
+fn may_pass(error: &Error) -> bool {
+    error.is_full() || matches!(error, Error::Busy { .. })
 }
 
 impl Pending {
@@ -217,6 +213,7 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -225,25 +222,53 @@ mod tests {
 
     use super::Worker;
     use crate::clock::Clock;
-    use crate::link;
+    use crate::link::{self, Receiver};
     use crate::metrics::Metrics;
     use crate::stop::Stop;
+
+    fn worker(dir: &Path, from: Receiver, metrics: &Arc<Metrics>) -> Worker {
+        let config = Config::default();
+        Worker {
+            from,
+            writer: Writer::open(dir, &config, Clock.now()).unwrap(),
+            config,
+            dir: dir.to_owned(),
+            metrics: Arc::clone(metrics),
+            stop: Stop::new(),
+            clock: Clock,
+        }
+    }
+
+    #[test]
+    fn another_program_that_holds_the_database_for_a_while_costs_nothing_but_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (to, from) = link::channel("test", 100_000);
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new()));
+        let worker = worker(dir.path(), from, &metrics);
+        std::thread::scope(|scope| {
+            let stored = scope.spawn(|| worker.run());
+            let stranger = rusqlite::Connection::open(dir.path().join("weir.db")).unwrap();
+            stranger.busy_timeout(Duration::from_secs(5)).unwrap();
+            stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
+            to.push(Batch { records: vec![FlowRecord::default(); 5_000], ..Batch::default() }).unwrap();
+            // Longer than the writer waits for a lock, and than it takes to look at the disk again.
+            std::thread::sleep(Duration::from_millis(2_500));
+            assert!(!stored.is_finished(), "a lock ended the thread");
+            assert!(metrics.ring().trouble.contains("another process"), "{}", metrics.ring().trouble);
+            stranger.execute_batch("ROLLBACK").unwrap();
+            drop(to);
+            stored.join().unwrap().unwrap();
+        });
+        assert_eq!((metrics.totals().rows, metrics.totals().lost), (5_000, 0));
+        assert_eq!(metrics.ring().trouble, "");
+    }
 
     #[test]
     fn everything_that_was_handed_over_is_stored_before_the_thread_ends() {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config::default();
         let (to, from) = link::channel("test", 100_000);
         let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new()));
-        let worker = Worker {
-            from,
-            writer: Writer::open(dir.path(), &config, Clock.now()).unwrap(),
-            config,
-            dir: dir.path().to_owned(),
-            metrics: Arc::clone(&metrics),
-            stop: Stop::new(),
-            clock: Clock,
-        };
+        let worker = worker(dir.path(), from, &metrics);
         for _ in 0..30 {
             let batch = Batch { records: vec![FlowRecord::default(); 500], ..Batch::default() };
             to.push(batch).unwrap();

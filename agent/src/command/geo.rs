@@ -14,7 +14,7 @@ pub(super) const IMPORTED: &str = "location.mmdb";
 pub(super) enum Command {
     /// Turn IPFire's location database (Debian: package libloc-database) into a country and ASN database
     Import {
-        /// The location database, for example /var/lib/location/database.db
+        /// The location database, for example /usr/share/libloc-location/location.db
         #[arg(value_name = "LOCATION_DB")]
         input: PathBuf,
         /// Where to write the database [default: location.mmdb in the data directory]

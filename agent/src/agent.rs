@@ -21,6 +21,7 @@ use crate::capture::interface;
 use crate::capture::live::{Fanout, FanoutBy, Settings};
 use crate::capture::replay::{Replay, Speed};
 use crate::capture::{self, bpf::Program};
+use crate::care::display::Display;
 use crate::clock::Clock;
 use crate::collector::{Collector, Policy};
 use crate::config::Config;
@@ -72,6 +73,7 @@ pub struct Agent {
     plan: Plan,
     writer: Writer,
     web: Option<Web>,
+    display: Display,
     signals: Signals,
     links: (Sender, Receiver, Sender, Receiver),
     clock: Clock,
@@ -111,19 +113,36 @@ impl Agent {
         let links = vec![to_pipeline.stats(), to_store.stats()];
         let (points, plan) = plan(&config, input, &to_pipeline, clock);
         let metrics = Arc::new(Metrics::new(clock.monotonic(), points, links));
-        let web = if config.web.enabled {
-            let shared = Arc::clone(&knowledge);
-            let mapped = move || {
-                shared.current().geo.info().iter().filter(|one| one.mapped).filter_map(|one| one.bytes).sum()
-            };
-            let enricher = Enricher::new(Arc::clone(&knowledge));
-            let status = Status::new(Arc::clone(&metrics), enricher, Box::new(mapped), clock);
-            Some(weir_web::bind(&config.web, &dir, keys, Arc::new(status))?)
-        } else {
-            None
+        let shared = Arc::clone(&knowledge);
+        let mapped = move || {
+            shared.current().geo.info().iter().filter(|one| one.mapped).filter_map(|one| one.bytes).sum()
         };
+        let enricher = Enricher::new(Arc::clone(&knowledge));
+        let status: Arc<dyn weir_web::Status> =
+            Arc::new(Status::new(Arc::clone(&metrics), enricher, Box::new(mapped), clock));
+        let page = || weir_web::bind(&config.web, &dir, keys, Arc::clone(&status));
+        let web = config.web.enabled.then(page).transpose()?;
+        let display = Display::new(&config, None, status, clock.monotonic());
         let links = (to_pipeline, from_inputs, to_store, from_pipeline);
-        Ok(Self { config, knowledge, prepare, reload, metrics, plan, writer, web, signals, links, clock })
+        Ok(Self {
+            config,
+            knowledge,
+            prepare,
+            reload,
+            metrics,
+            plan,
+            writer,
+            web,
+            display,
+            signals,
+            links,
+            clock,
+        })
+    }
+
+    /// Writes a line to standard output whenever the agent's condition changes, and each minute.
+    pub fn tell_stdout(&mut self) {
+        self.display.to_stdout();
     }
 
     /// Runs until told to stop.
@@ -131,8 +150,20 @@ impl Agent {
     /// # Errors
     /// A worker that ended by itself, with its reason; records that could not be stored.
     pub fn run(self) -> Result<(), RunError> {
-        let Self { config, knowledge, prepare, reload, metrics, plan, writer, web, signals, links, clock } =
-            self;
+        let Self {
+            config,
+            knowledge,
+            prepare,
+            reload,
+            metrics,
+            plan,
+            writer,
+            web,
+            display,
+            signals,
+            links,
+            clock,
+        } = self;
         let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).unwrap_or_else(|error| {
             warn!("cannot reach the service manager: {error}");
             Notifier::default()
@@ -158,7 +189,18 @@ impl Agent {
         start_inputs(&mut supervisor, plan, &stop)?;
         notifier.ready();
         let is_watched = watchdog().is_some();
-        let care = Care { config, knowledge, prepare, reload, metrics, notifier, is_watched, signals, clock };
+        let care = Care {
+            config,
+            knowledge,
+            prepare,
+            reload,
+            metrics,
+            display,
+            notifier,
+            is_watched,
+            signals,
+            clock,
+        };
         let outcome = care.watch(&supervisor);
         stop.set();
         // From here only the inputs hold the link open: when they have drained, it closes.
@@ -198,6 +240,7 @@ struct Care {
     prepare: Prepare,
     reload: Reload,
     metrics: Arc<Metrics>,
+    display: Display,
     notifier: Notifier,
     /// The service manager waits for signs of life.
     is_watched: bool,
@@ -231,6 +274,7 @@ impl Care {
                 next = now + TICK;
                 sampler.sample(&self.metrics, self.clock.now(), now);
                 self.refresh(now, &mut refreshed);
+                self.display.refresh(&self.notifier, now);
                 if self.is_watched {
                     self.notifier.watchdog();
                 }

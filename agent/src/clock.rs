@@ -6,8 +6,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use weir_flow::Timestamp;
 
-/// 2026-01-01T00:00:00Z: this version did not exist before, so a clock that says so was never set.
-const NOT_BEFORE: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 /// A change of the wall clock by more than this between two looks is a step, less is drift or slewing (NTP, RFC 5905,
 /// slews up to 128 ms; the rest is a busy machine between two reads).
 const STEP_MICROS: i64 = 500_000;
@@ -39,7 +37,7 @@ impl Clock {
     /// False while `now` lies before this version was made: a gateway without a clock chip boots in 1970.
     #[must_use]
     pub fn is_set(now: Timestamp) -> bool {
-        now >= NOT_BEFORE
+        now >= weir_store::CLOCK_FLOOR
     }
 }
 
@@ -157,7 +155,7 @@ mod tests {
         assert!(Clock::is_set(Clock.now()), "this machine's clock is set");
         assert!(!Clock::is_set(Timestamp::from_micros(0)));
         assert!(!Clock::is_set(Timestamp::from_micros(-1)));
-        assert_eq!(super::NOT_BEFORE.to_string(), "2026-01-01T00:00:00.000Z");
+        assert_eq!(weir_store::CLOCK_FLOOR.to_string(), "2026-01-01T00:00:00.000Z");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
 use crate::pipeline::{NetworksConfig, RiskConfig};
@@ -12,7 +12,7 @@ use crate::settings::{self, Loaded};
 use crate::{capture, log, table};
 
 /// Sections of the configuration file; each is described beside the module that uses it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `[agent]`: where data are kept.
@@ -38,16 +38,18 @@ pub struct Config {
 }
 
 /// Section `[agent]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Agent {
     /// Directory of the ring, keys and copies of databases.
     pub data_dir: PathBuf,
+    /// Directory of an LED that shows how the agent is, such as `/sys/class/leds/ACT`.
+    pub led: Option<PathBuf>,
 }
 
 impl Default for Agent {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from("weir-data") }
+        Self { data_dir: PathBuf::from("weir-data"), led: None }
     }
 }
 
@@ -113,6 +115,16 @@ mod tests {
     fn the_shipped_file_says_the_defaults() {
         let shipped = settings::load::<Config>(SHIPPED, "weir.toml", &[], ALIASES).unwrap();
         assert_eq!(format!("{:#?}", shipped.value), format!("{:#?}", Config::default()));
+    }
+
+    #[test]
+    fn a_configuration_that_is_written_reads_as_the_same() {
+        let text = "[capture]\nfilter = \"2,40 0 0 12,6 0 0 262144\"\nworkers = 2\n[log]\nformat = \"json\"\n\
+                    [geo]\ncity_db = \"/a.mmdb\"\n[agent]\nled = \"/sys/class/leds/ACT\"\n";
+        let read = |text: &str| settings::load::<Config>(text, "weir.toml", &[], ALIASES).unwrap().value;
+        let config = read(text);
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(format!("{:#?}", read(&written)), format!("{config:#?}"));
     }
 
     #[test]

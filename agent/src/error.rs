@@ -57,7 +57,8 @@ impl RunError {
     pub const USAGE: u8 = 64;
     /// `EX_CONFIG`: the configuration is wrong.
     pub const CONFIG: u8 = 78;
-    const UNAVAILABLE: u8 = 69;
+    /// `EX_UNAVAILABLE`: what is needed cannot be had.
+    pub const UNAVAILABLE: u8 = 69;
     const SOFTWARE: u8 = 70;
     const CANNOT_CREATE: u8 = 73;
     const IO: u8 = 74;

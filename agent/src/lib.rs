@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod capture;
+pub mod care;
 pub mod clock;
 pub mod collector;
 pub mod command;
@@ -21,5 +22,6 @@ pub mod status;
 pub mod stop;
 pub mod storing;
 pub mod table;
+pub mod timesync;
 pub mod window;
 pub mod worker;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Longest status; the manager shows one line.
-const MAX_STATUS: usize = 200;
+/// Longest status in characters; the manager shows one line, and a status line with its trouble fits.
+const MAX_STATUS: usize = 500;
 
 /// The service manager, if there is one.
 #[derive(Debug, Default)]

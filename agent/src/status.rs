@@ -6,9 +6,10 @@ use weir_flow::Tags;
 use weir_web as web;
 
 use crate::clock::Clock;
-use crate::metrics::{Metrics, Point, State, held};
+use crate::metrics::{Metrics, Point, Ring, State, held};
 use crate::packet::NotIp;
 use crate::pipeline::{Answer, Enricher};
+use crate::timesync::TimeSync;
 use crate::window::Window;
 
 /// Name of the service that callers of the former one check for.
@@ -37,6 +38,16 @@ impl Status {
         Self { metrics, enricher: Mutex::new(enricher), mapped_bytes, clock }
     }
 
+    /// How each part is, in the order of the data path.
+    fn parts(&self, ring: &Ring) -> Vec<web::Part> {
+        let now = self.clock.now();
+        let code = if ring.fails { "unwritable" } else { "short" };
+        let store = web::Part::new("store", store_condition(ring), code, ring.trouble.clone());
+        let clock = TimeSync::read(now).trouble(now);
+        let clock = web::Part::new("clock", web::Condition::Degraded, "unset", clock);
+        vec![capture_part(&self.metrics.points), store, clock]
+    }
+
     fn uptime(&self) -> u64 {
         self.clock.monotonic().duration_since(self.metrics.started).as_secs()
     }
@@ -45,21 +56,13 @@ impl Status {
 impl web::Status for Status {
     fn health(&self) -> web::Health {
         let ring = self.metrics.ring();
-        let store = part("store", &ring.trouble, web::Condition::Failed);
         let status = if ring.trouble.is_empty() { web::Condition::Ok } else { web::Condition::Degraded };
-        let capture = match self.metrics.points.iter().find_map(|point| trouble(point)) {
-            Some(reason) => part("capture", &reason, web::Condition::Failed),
-            None if self.metrics.points.is_empty() => {
-                web::Part { name: "capture".into(), status: web::Condition::Off, detail: None }
-            }
-            None => part("capture", "", web::Condition::Ok),
-        };
         web::Health {
             status,
             service: SERVICE.into(),
             version: API_VERSION.into(),
             uptime_seconds: self.uptime(),
-            parts: vec![capture, store],
+            parts: self.parts(&ring),
         }
     }
 
@@ -117,6 +120,8 @@ impl web::Status for Status {
             table: table(&self.metrics.points),
             losses: losses(&self.metrics),
             store: store(&ring),
+            clock: clock(TimeSync::read(now), &ring),
+            parts: self.parts(&ring),
             process: web::Process { rss_bytes: usage.rss, cpu_pct: windows.cpu_percent },
             memory: web::Memory {
                 anon_bytes: usage.anon,
@@ -147,17 +152,31 @@ pub fn answer(answer: Answer) -> web::LookupAnswer {
     web::LookupAnswer { place, verdict: weir_flow::Verdict { matches }, risk, tags }
 }
 
-fn part(name: &'static str, trouble: &str, otherwise: web::Condition) -> web::Part {
-    if trouble.is_empty() {
-        return web::Part { name: name.into(), status: web::Condition::Ok, detail: None };
+/// Failed when no observation point works, degraded when one of several does not.
+fn capture_part(points: &[Arc<Point>]) -> web::Part {
+    if points.is_empty() {
+        return web::Part { name: "capture".into(), status: web::Condition::Off, code: None, detail: None };
     }
-    web::Part { name: name.into(), status: otherwise, detail: Some(trouble.to_owned().into()) }
+    let broken: Vec<_> = points.iter().filter_map(|point| trouble(point)).collect();
+    let condition =
+        if broken.len() == points.len() { web::Condition::Failed } else { web::Condition::Degraded };
+    let denied = broken.iter().find(|(state, _)| *state == State::NoPermission);
+    let (code, detail) = match denied.or(broken.first()) {
+        Some((State::NoPermission, reason)) => ("no_permission", reason.clone()),
+        Some((_, reason)) => ("interface", reason.clone()),
+        None => ("", String::new()),
+    };
+    web::Part::new("capture", condition, code, detail)
 }
 
 /// Why an observation point does not work.
-fn trouble(point: &Point) -> Option<String> {
+fn trouble(point: &Point) -> Option<(State, String)> {
     let (state, reason) = point.condition();
-    matches!(state, State::NoPermission | State::Failed).then_some(reason)
+    matches!(state, State::NoPermission | State::Failed).then_some((state, reason))
+}
+
+fn clock(sync: TimeSync, ring: &Ring) -> web::Clock {
+    web::Clock { state: sync.as_str().into(), retention_by_age: !ring.age_waits }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for display")]
@@ -255,9 +274,17 @@ fn losses(metrics: &Metrics) -> Vec<web::Loss> {
     losses
 }
 
-fn store(ring: &crate::metrics::Ring) -> web::Store {
+const fn store_condition(ring: &Ring) -> web::Condition {
+    match (ring.fails, ring.trouble.is_empty()) {
+        (true, _) => web::Condition::Failed,
+        (false, false) => web::Condition::Degraded,
+        (false, true) => web::Condition::Ok,
+    }
+}
+
+fn store(ring: &Ring) -> web::Store {
     let trouble = (!ring.trouble.is_empty()).then(|| ring.trouble.clone().into());
-    let status = if trouble.is_some() { web::Condition::Failed } else { web::Condition::Ok };
+    let status = store_condition(ring);
     let Some(stats) = &ring.stats else {
         return web::Store { status, detail: trouble, ..web::Store::default() };
     };
@@ -272,3 +299,6 @@ fn store(ring: &crate::metrics::Ring) -> web::Store {
         detail: trouble,
     }
 }
+
+#[cfg(test)]
+mod tests;

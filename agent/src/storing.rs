@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
-use weir_flow::{Batch, TenantId};
-use weir_store::{Config, DiskState, Error, Reader, Shortage, Writer};
+use weir_flow::{Batch, TenantId, Timestamp};
+use weir_store::{Config, DiskState, Error, Reader, Shortage, Stats, Writer};
 
 use crate::clock::Clock;
 use crate::link::{Receiver, Recv};
 use crate::metrics::{Metrics, Ring};
 use crate::process;
 use crate::stop::Stop;
+use crate::timesync::{AgeWatch, TimeSync};
 
 /// Between two looks at disk, age and budget.
 const CARE: Duration = Duration::from_secs(1);
@@ -42,6 +43,13 @@ pub struct Worker {
     pub clock: Clock,
 }
 
+/// What a look at disk and clock goes by.
+struct Watched {
+    shortage: Shortage,
+    age: AgeWatch,
+    age_waits: bool,
+}
+
 /// What waits for a commit.
 #[derive(Default)]
 struct Pending {
@@ -57,10 +65,14 @@ impl Worker {
     /// When the ring cannot be written for another reason than a full disk, or was full until the end.
     pub fn run(mut self) -> Result<(), String> {
         let mut pending = Pending::default();
-        let mut shortage = Shortage::new(self.config.reserve_bytes);
+        let mut watched = Watched {
+            shortage: Shortage::new(self.config.reserve_bytes),
+            age: AgeWatch::new(self.newest(), self.clock.monotonic()),
+            age_waits: false,
+        };
         let mut cared = self.clock.monotonic();
-        self.care(&mut shortage, false)?;
-        self.publish_working(&shortage);
+        self.care(&mut watched, false)?;
+        self.publish_working(&watched);
         loop {
             let closed = match self.from.recv_timeout(self.patience(&pending, cared)) {
                 Recv::Batch(batch) => {
@@ -70,15 +82,15 @@ impl Worker {
                 Recv::Timeout => false,
                 Recv::Closed => true,
             };
-            if (closed || self.is_due(&pending)) && !self.commit(&mut pending, &mut shortage)? {
+            if (closed || self.is_due(&pending)) && !self.commit(&mut pending, &mut watched)? {
                 return self.give_up(&pending);
             }
             if closed {
                 return self.close();
             }
             if self.clock.monotonic().duration_since(cared) >= CARE {
-                self.care(&mut shortage, false)?;
-                self.publish_working(&shortage);
+                self.care(&mut watched, false)?;
+                self.publish_working(&watched);
                 cared = self.clock.monotonic();
             }
         }
@@ -104,7 +116,7 @@ impl Worker {
     }
 
     /// Commits what is pending; waits while that cannot be done. False when a stop was asked for and it still cannot.
-    fn commit(&mut self, pending: &mut Pending, shortage: &mut Shortage) -> Result<bool, String> {
+    fn commit(&mut self, pending: &mut Pending, watched: &mut Watched) -> Result<bool, String> {
         let mut attempts = 0;
         while !pending.batches.is_empty() {
             let now = self.clock.now();
@@ -114,8 +126,8 @@ impl Worker {
                     *pending = Pending::default();
                     if attempts > 0 {
                         info!("storing goes on, nothing that waited is lost");
-                        self.care(shortage, false)?;
-                        self.publish_working(shortage);
+                        self.care(watched, false)?;
+                        self.publish_working(watched);
                     }
                 }
                 Err(error) if may_pass(&error) => {
@@ -123,11 +135,11 @@ impl Worker {
                         warn!("failed to {error}; records wait meanwhile, capture and page go on");
                     }
                     attempts += u32::from(attempts == 0 || self.stop.is_set());
-                    self.publish(&format!("failed to {error}"));
+                    self.publish(&format!("failed to {error}"), true, watched);
                     if attempts > LAST_ATTEMPTS {
                         return Ok(false);
                     }
-                    self.care(shortage, error.is_full())?;
+                    self.care(watched, error.is_full())?;
                     std::thread::sleep(CARE);
                 }
                 Err(error) => return Err(format!("failed to {error}")),
@@ -137,10 +149,10 @@ impl Worker {
     }
 
     /// Looks at the disk and trims.
-    fn care(&mut self, shortage: &mut Shortage, is_full: bool) -> Result<(), String> {
-        let before = shortage.state();
+    fn care(&mut self, watched: &mut Watched, is_full: bool) -> Result<(), String> {
+        let before = watched.shortage.state();
         let free = process::free_bytes(&self.dir).unwrap_or(u64::MAX);
-        let state = shortage.step(free, is_full);
+        let state = watched.shortage.step(free, is_full);
         if state != before {
             match state {
                 DiskState::Short => {
@@ -149,7 +161,7 @@ impl Worker {
                 DiskState::Normal => info!(free, "the disk has room again"),
             }
         }
-        match self.keep_bounds(state) {
+        match self.keep_bounds(state, watched) {
             Err(error) if !may_pass(&error) => return Err(format!("failed to {error}")),
             // The next look tries again.
             _ => {}
@@ -158,11 +170,16 @@ impl Worker {
     }
 
     /// Tells the ring how the disk is, and trims it by age and budget.
-    fn keep_bounds(&mut self, state: DiskState) -> Result<(), Error> {
+    fn keep_bounds(&mut self, state: DiskState, watched: &mut Watched) -> Result<(), Error> {
         self.writer.set_disk(state)?;
         for _ in 0..TRIMS {
             let now = self.clock.now();
-            let trimmed = self.writer.trim(now, Clock::is_set(now))?;
+            let may_age = watched.age.may_age(now, self.clock.monotonic(), TimeSync::read(now));
+            if watched.age_waits == may_age {
+                watched.age_waits = !may_age;
+                say_of_age(may_age, now);
+            }
+            let trimmed = self.writer.trim(now, may_age)?;
             self.metrics.trimmed(&trimmed);
             if !trimmed.more {
                 break;
@@ -172,14 +189,24 @@ impl Worker {
     }
 
     /// Publishes a ring that is written, with a word about the disk when that is short.
-    fn publish_working(&self, shortage: &Shortage) {
+    fn publish_working(&self, watched: &Watched) {
         let short = "the disk is short of space: old rows go early; free space or lower store.budget_bytes";
-        self.publish(if shortage.state() == DiskState::Short { short } else { "" });
+        let trouble = if watched.shortage.state() == DiskState::Short { short } else { "" };
+        self.publish(trouble, false, watched);
     }
 
-    fn publish(&self, trouble: &str) {
-        let stats = Reader::open(&self.dir).and_then(|reader| reader.stats(&TenantId::default())).ok();
-        self.metrics.set_ring(Ring { stats, trouble: trouble.to_owned() });
+    fn publish(&self, trouble: &str, fails: bool, watched: &Watched) {
+        let (trouble, age_waits) = (trouble.to_owned(), watched.age_waits);
+        self.metrics.set_ring(Ring { stats: self.stats(), trouble, fails, age_waits });
+    }
+
+    fn stats(&self) -> Option<Stats> {
+        Reader::open(&self.dir).and_then(|reader| reader.stats(&TenantId::default())).ok()
+    }
+
+    /// When the newest row was stored.
+    fn newest(&self) -> Option<Timestamp> {
+        self.stats()?.newest_ts
     }
 
     /// Counts what cannot be stored any more.
@@ -201,6 +228,14 @@ impl Worker {
 /// True for failures that pass by themselves: a full disk, and another program that holds the database for a moment.
 fn may_pass(error: &Error) -> bool {
     error.is_full() || matches!(error, Error::Busy { .. })
+}
+
+fn say_of_age(may_age: bool, now: Timestamp) {
+    if may_age {
+        info!(%now, "the clock is believed: rows past their retention go");
+    } else {
+        warn!(%now, "the clock is not set, or has jumped forward: rows do not go by age until it is confirmed");
+    }
 }
 
 impl Pending {

@@ -1,15 +1,16 @@
 //! Checking a store: for `weir store check`, and after a crash.
 
 use std::path::Path;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::block::Decoder;
 use crate::error::{Doing, Error};
-use crate::reader::{BLOCKS, Block};
+use crate::reader::{BLOCKS, Block, Reader};
 use crate::ring::Ring;
-use crate::{connection, files};
+use crate::{connection, files, schema};
 
 /// Problems told at most; more of a damaged file help nobody.
 pub const MAX_PROBLEMS: usize = 100;
@@ -40,6 +41,31 @@ impl CheckReport {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(text);
         }
+    }
+}
+
+impl Reader {
+    /// SQLite's own look at the whole file, without the records: what is wrong, at most [`MAX_PROBLEMS`] problems.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] when it is not done by then, and what else the disk answers.
+    pub fn quick_check(&self, deadline: Instant) -> Result<Vec<String>, Error> {
+        self.until(Some(deadline), || {
+            let found = || -> rusqlite::Result<Vec<String>> {
+                let mut statement = self.db.prepare(&format!("PRAGMA quick_check({MAX_PROBLEMS})"))?;
+                let rows = statement.query_map([], |row| row.get(0))?;
+                rows.filter(|row| row.as_deref() != Ok("ok")).collect()
+            };
+            found().doing("read", &self.path)
+        })
+    }
+
+    /// The version of the schema.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub fn schema_version(&self) -> Result<u32, Error> {
+        schema::version(&self.db).doing("read", &self.path)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The `[store]` section: from the configuration file to the writer and the disk watch.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 const MIB: u64 = 1 << 20;
 
 /// Settings of the store.
-#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Deserialize, Serialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Rows older than this are trimmed.
@@ -24,7 +24,7 @@ pub struct Config {
 macro_rules! bounded {
     ($(#[$doc:meta])* $name:ident: $int:ty = $default:expr, $min:expr, $max:expr, $unit:literal) => {
         $(#[$doc])*
-        #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Deserialize, Serialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[serde(try_from = "i64")]
         pub struct $name($int);
 

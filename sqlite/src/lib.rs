@@ -30,5 +30,5 @@ pub use minute::MinuteTotal;
 pub use reader::{MAX_READ_BYTES, MAX_READ_MINUTES, MAX_READ_ROWS, Order, Reader, Stats, StoredRow};
 pub use ring::MAX_RINGS;
 pub use shortage::{DiskState, Shortage};
-pub use trim::Trimmed;
+pub use trim::{CLOCK_FLOOR, Trimmed};
 pub use writer::{Committed, Usage, Writer};

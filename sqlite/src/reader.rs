@@ -27,8 +27,8 @@ const DEADLINE_CHECK_OPS: i32 = 1_000;
 
 /// A read-only connection; each thread has its own. No read changes the store or delays its writer.
 pub struct Reader {
-    db: Connection,
-    path: PathBuf,
+    pub(crate) db: Connection,
+    pub(crate) path: PathBuf,
     deadline: Arc<Mutex<Option<Instant>>>,
     decoder: RefCell<Decoder>,
 }
@@ -215,7 +215,7 @@ impl Reader {
     }
 
     /// Runs `read` with a deadline in force.
-    fn until<T>(
+    pub(crate) fn until<T>(
         &self,
         deadline: Option<Instant>,
         read: impl FnOnce() -> Result<T, Error>,

@@ -26,8 +26,11 @@ const MARGIN_SHARE: u64 = 16;
 const MAX_BOOKMARKS: u32 = 1_024;
 
 const DAY_MS: i64 = 86_400_000;
-/// 2024-01-01T00:00Z. Rows stamped before it were stored before the clock was set; how old they are is not known.
-const CLOCK_FLOOR_MS: i64 = 1_704_067_200_000;
+/// 2026-01-01T00:00:00Z: no version of Weir ran before, so a clock that says so is not set, and how old the rows are
+/// that were stored by it is not known.
+pub const CLOCK_FLOOR: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+/// Rows stamped further ahead of the clock than this were stored by a clock that was ahead: their stamp says nothing.
+const AHEAD_MS: i64 = DAY_MS;
 
 /// What a trim removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,13 +172,43 @@ impl Work<'_> {
         // Rows of unknown age lie before all others of their ring. They go with the first row after them.
         let known: bool = self.db.query_row(
             "SELECT EXISTS (SELECT 1 FROM minute WHERE ring = ?1 AND minute >= ?2 AND minute < ?3)",
-            params![ring.ring, minute_of(CLOCK_FLOOR_MS), minute_of(oldest)],
+            params![ring.ring, minute_of(CLOCK_FLOOR.millis()), minute_of(oldest)],
             |row| row.get(0),
         )?;
         if known {
             self.done.by_age += self.drop_oldest(ring, |head, _| head.processed_at < oldest)?;
         }
+        let ahead = now_ms.saturating_add(AHEAD_MS);
+        if ring.processed_at > ahead
+            && let Some(last) = self.last_by_flows(ring, ahead, oldest)?
+        {
+            self.done.by_age += self.drop_oldest(ring, |head, _| head.block <= last)?;
+        }
         Ok(())
+    }
+
+    /// Since a clock that was ahead stamped a ring, all its rows have that stamp. What tells their age then is when
+    /// their flows began. Answers the newest block that is past the retention by it; those of unknown age before it go too.
+    fn last_by_flows(&self, ring: &Ring, ahead: i64, oldest: i64) -> rusqlite::Result<Option<i64>> {
+        let (low, high) = ring.keys();
+        let mut statement = self.db.prepare_cached(
+            "SELECT block, processed_at, max_ts FROM block WHERE block BETWEEN ?1 AND ?2 ORDER BY block",
+        )?;
+        let mut blocks = statement.query([low, high])?;
+        let mut last = None;
+        let known = CLOCK_FLOOR.millis()..=ahead;
+        while let Some(row) = blocks.next()? {
+            let (processed_at, began): (i64, i64) = (row.get(1)?, row.get(2)?);
+            let expired = known.contains(&began) && began < oldest;
+            // A stamp that can be believed, or a flow within the retention: nothing after it is past it.
+            if known.contains(&processed_at) || (known.contains(&began) && !expired) {
+                break;
+            }
+            if expired {
+                last = Some(row.get(0)?);
+            }
+        }
+        Ok(last)
     }
 
     fn by_budget(&mut self, target: u64) -> rusqlite::Result<()> {

@@ -207,6 +207,40 @@ fn rows_from_before_the_clock_was_set_do_not_go_when_it_is() {
 }
 
 #[test]
+fn rows_that_a_clock_set_to_the_build_of_the_system_stamped_do_not_go_when_it_is_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path());
+    let (tenant, mut office) = (TenantId::default(), Office::new(8));
+    // 2025-09-17: systemd starts a clock that nothing keeps at the day of its own build.
+    let at_boot = weir_flow::Timestamp::from_millis(1_758_100_000_000);
+    writer.commit(&[office.batch(&tenant, 5, at_boot)], at_boot).unwrap();
+    assert_eq!(writer.trim(at(0), true).unwrap().rows, 0);
+    writer.commit(&[office.batch(&tenant, 5, at(0))], at(0)).unwrap();
+    assert_eq!(writer.trim(at(60_000), true).unwrap().rows, 0);
+    assert_eq!(writer.trim(at(8 * DAY_MS), true).unwrap().rows, 10);
+}
+
+#[test]
+fn rows_that_follow_a_clock_that_was_decades_ahead_still_go_after_their_retention() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = open(dir.path());
+    let (tenant, mut office) = (TenantId::default(), Office::new(12));
+    let ahead = at(30 * 365 * DAY_MS);
+    writer.commit(&[office.batch(&tenant, 5, at(0))], at(0)).unwrap();
+    writer.commit(&[office.batch(&tenant, 5, ahead)], ahead).unwrap();
+    for day in 1..=3 {
+        writer.commit(&[office.batch(&tenant, 5, at(day * DAY_MS))], at(day * DAY_MS)).unwrap();
+    }
+    let rows = |dir: &std::path::Path| Reader::open(dir).unwrap().stats(&tenant).unwrap().rows;
+    assert_eq!(writer.trim(at(3 * DAY_MS), true).unwrap().rows, 0);
+    // Those of the first day, and those of unknown age between them and the second.
+    assert_eq!(writer.trim(at(8 * DAY_MS + 60_000), true).unwrap().by_age, 15);
+    assert_eq!(rows(dir.path()), 10);
+    assert_eq!(writer.trim(at(11 * DAY_MS), true).unwrap().by_age, 10);
+    assert!(check(dir.path()).unwrap().is_sound());
+}
+
+#[test]
 fn a_read_past_its_deadline_is_told_and_the_next_one_works() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open(dir.path());

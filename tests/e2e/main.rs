@@ -4,6 +4,8 @@
 //! are skipped without them, except where `CI=true`.
 
 mod bad_input;
+mod clock;
+mod display;
 mod full_disk;
 mod generators;
 mod kill;
@@ -13,5 +15,8 @@ mod meter_corpora;
 mod meter_formats;
 mod meter_timeouts;
 mod meter_truth;
+mod missing_interface;
 mod page;
+mod selftest;
 mod stop_reload;
+mod support_bundle;

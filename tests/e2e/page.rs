@@ -125,6 +125,39 @@ fn a_narrow_window_needs_no_sideways_scrolling() {
     assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
+/// A browser whose requests for figures find the clock unset, as on a gateway that has just booted in 1970.
+const UNSET_CLOCK: &str = r#"
+    const real = window.fetch;
+    window.fetch = async (path, options) => {
+        const answer = await real(path, options);
+        if (path !== "/v1/metrics") return answer;
+        const metrics = await answer.json();
+        metrics.clock = { state: "unset", retention_by_age: false };
+        const clock = metrics.parts.find((part) => part.name === "clock");
+        Object.assign(clock, { status: "degraded", code: "unset", detail: "the clock says 1970-01-01: `date -s`" });
+        return new Response(JSON.stringify(metrics), { status: 200 });
+    };"#;
+
+#[test]
+fn trouble_with_the_clock_is_told_until_it_is_over() {
+    let agent = replayed();
+    let Some(mut browser) = signed_in(&agent, 1280, 900) else { return };
+    let shown = "!document.getElementById('points-trouble').hidden";
+    assert_eq!(browser.evaluate(shown), false, "all is well");
+    browser
+        .evaluate(&format!("(() => {{ {UNSET_CLOCK} window.mend = () => {{ window.fetch = real; }}; }})()"));
+    browser.wait_for(shown);
+    let text = browser.evaluate("document.getElementById('points-trouble').textContent");
+    assert_eq!(text, "clock degraded: the clock says 1970-01-01: date -s");
+    let agent_panel = "document.getElementById('agent').textContent";
+    let panel = browser.evaluate(agent_panel);
+    assert!(panel.as_str().is_some_and(|text| text.contains("unset, rows do not go by age")), "{panel}");
+    browser.screenshot(&screen("page-clock.png"));
+    browser.evaluate("window.mend()");
+    browser.wait_for(&format!("!({shown})"));
+    assert_eq!(browser.errors(), Vec::<String>::new());
+}
+
 #[test]
 fn a_wrong_key_is_told_and_shows_nothing() {
     let agent = replayed();

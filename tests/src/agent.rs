@@ -32,6 +32,8 @@ pub struct Options<'a> {
     pub netns: Option<&'a Netns>,
     /// More variables of the environment.
     pub environment: Vec<(String, String)>,
+    /// Where its standard output goes; into the log without it.
+    pub stdout: Option<File>,
 }
 
 impl Options<'_> {
@@ -99,7 +101,8 @@ impl Agent {
         }
         let log = File::create(folder.path().join("log")).expect("room in the temporary folder");
         command.args(&options.arguments).current_dir(folder.path()).stdin(std::process::Stdio::null());
-        command.stdout(log.try_clone().expect("a second handle")).stderr(log);
+        let stdout = options.stdout.as_ref().unwrap_or(&log).try_clone().expect("a second handle");
+        command.stdout(stdout).stderr(log);
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
         let netns = options.netns.map(|netns| netns.path().to_owned());
         Self { address, data_dir, child, netns, folder }

@@ -36,7 +36,7 @@ const draw = atMostFourTimesASecond(() => {
   }
   if (events && !state.paused) parts.flows.show(events);
   drawEmpty();
-  if (metrics) header.trouble(metrics.capture.interfaces, parts.flows.size === 0);
+  if (metrics) header.trouble(metrics, parts.flows.size === 0);
   header.freshness(state.updated);
 });
 

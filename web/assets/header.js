@@ -23,15 +23,22 @@ export function points(interfaces) {
       point.kernel_drops > 0 ? `, ${exact(point.kernel_drops)} dropped` : ""))));
 }
 
-/** Tells why a point does not capture, where that is not told elsewhere. */
-export function trouble(interfaces, elsewhere) {
-  const broken = elsewhere ? [] : interfaces.filter((point) => STATES[point.state] === "bad");
+// These parts have places of their own on the page.
+const SHOWN_ELSEWHERE = ["capture", "store"];
+
+/** Tells why a point does not capture, where that is not told elsewhere, and what other parts are in trouble. */
+export function trouble({ capture, parts = [] }, elsewhere) {
+  const points = elsewhere ? [] : capture.interfaces.filter((point) => STATES[point.state] === "bad");
+  const broken = points.map((point) => [point.interface, TEXT[point.state], point.reason]).concat(
+    parts.filter((part) => !SHOWN_ELSEWHERE.includes(part.name) && (part.status === "degraded" || part.status === "failed"))
+      .map((part) => [part.name, part.status, part.detail]));
   const host = $("points-trouble");
-  const print = JSON.stringify(broken.map((point) => [point.interface, point.reason]));
+  const print = JSON.stringify(broken);
   host.hidden = broken.length === 0;
   if (host.dataset.print === print) return;
   host.dataset.print = print;
-  host.replaceChildren(...broken.map((point) => h("li", {}, h("strong", {}, foreign(point.interface), ` ${TEXT[point.state]}`), ": ", ...marked(point.reason ?? "no reason was given"))));
+  host.replaceChildren(...broken.map(([name, state, reason]) =>
+    h("li", {}, h("strong", {}, foreign(name), ` ${state}`), ": ", ...marked(reason ?? "no reason was given"))));
 }
 
 /** Says how old the newest figures are; colours as operators know them: 10 s, 30 s. */

@@ -40,6 +40,7 @@ export function agent(host, metrics) {
     ["Lag to disk", [`${Math.round(queue.lag_ms_p50)} ms, p99 ${Math.round(queue.lag_ms_p99)} ms`]],
     ["Memory", [`${bytes(memory.anon_bytes)} own, ${bytes(memory.ring_bytes)} ring, ${bytes(memory.mapped_bytes)} mapped`]],
     ["Processor", [`${process.cpu_pct.toFixed(1)} % of a core`]],
+    ["Clock", [words(metrics.clock?.state ?? "unknown"), metrics.clock?.retention_by_age === false ? ", rows do not go by age" : ""]],
     ["Running", [duration(metrics.uptime_seconds)]],
   ];
   if (store.status !== "ok" && store.detail) pairs.unshift(["Storage", [h("strong", { class: "error" }, store.detail)]]);

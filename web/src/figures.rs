@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use weir_flow::Timestamp;
 
-use crate::Condition;
+use crate::{Condition, Part};
 
 /// Points of a series in [`LastFiveMinutes`]: one each 5 s.
 pub const SERIES_POINTS: usize = 60;
@@ -46,6 +46,10 @@ pub struct Metrics {
     pub losses: Vec<Loss>,
     /// The ring.
     pub store: Store,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Parts as `GET /v1/health` tells them: the page shows those that are in trouble.
+    pub parts: Vec<Part>,
     /// The process.
     pub process: Process,
     /// Its memory by kind.
@@ -229,6 +233,15 @@ pub struct Store {
     /// What is wrong and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Cow<'static, str>>,
+}
+
+/// The wall clock.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Clock {
+    /// `unset`, `free_running` or `synchronised`.
+    pub state: Cow<'static, str>,
+    /// Whether rows go by age; they do not while the clock cannot be believed.
+    pub retention_by_age: bool,
 }
 
 /// The process.

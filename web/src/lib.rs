@@ -29,8 +29,8 @@ pub use counters::{Counters, Refusal};
 pub use engine::Worker;
 pub use error::Error;
 pub use figures::{
-    Capture, Interface, InterfaceState, LastFiveMinutes, Loss, LossUnit, Memory, Metrics, Point, Process,
-    Queue, Rates, SERIES_POINTS, Store, Table, Timeseries, Totals, Uplink,
+    Capture, Clock, Interface, InterfaceState, LastFiveMinutes, Loss, LossUnit, Memory, Metrics, Point,
+    Process, Queue, Rates, SERIES_POINTS, Store, Table, Timeseries, Totals, Uplink,
 };
 pub use guard::Guard;
 #[cfg(feature = "fuzz")]

@@ -63,9 +63,39 @@ pub struct Part {
     pub name: Cow<'static, str>,
     /// How well it works.
     pub status: Condition,
+    /// What is wrong, in a word for programs, for example `no_permission`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
     /// What is wrong and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Cow<'static, str>>,
+}
+
+impl Part {
+    /// A part that works, or `otherwise` with the word for what is wrong when there is `trouble`.
+    #[must_use]
+    pub fn new(name: &'static str, otherwise: Condition, code: &'static str, trouble: String) -> Self {
+        if trouble.is_empty() {
+            return Self { name: name.into(), status: Condition::Ok, code: None, detail: None };
+        }
+        Self { name: name.into(), status: otherwise, code: Some(code), detail: Some(trouble.into()) }
+    }
+}
+
+impl Health {
+    /// How well the worst part works; a part that was not asked for counts as one that works.
+    #[must_use]
+    pub fn worst(&self) -> Condition {
+        let any = |condition| self.parts.iter().any(|part| part.status == condition);
+        [Condition::Failed, Condition::Degraded].into_iter().find(|&one| any(one)).unwrap_or_default()
+    }
+
+    /// The first part that does not work as it should, those that fail before those that are degraded.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Part> {
+        let worst = self.worst();
+        self.parts.iter().find(|part| worst != Condition::Ok && part.status == worst)
+    }
 }
 
 /// Answer of `GET /v1/version`; `image*` are null on a device, which runs no container.

@@ -2,13 +2,13 @@
 
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::bpf::Program;
 use super::live;
 
 /// Section `[capture]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Capture packets at all.
@@ -42,23 +42,23 @@ impl Default for Config {
 }
 
 /// Octets of a frame that are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub struct Snaplen(u32);
 
 /// Size of a capture ring in octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub struct RingBytes(u32);
 
 /// Threads that read one interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub struct Workers(u32);
 
 /// A checked classic BPF program.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Filter(Program);
 
 impl Snaplen {
@@ -121,6 +121,15 @@ impl TryFrom<u64> for Workers {
 
     fn try_from(value: u64) -> Result<Self, String> {
         within(value, 1, 8, "a number of workers").map(Self)
+    }
+}
+
+/// As `tcpdump -ddd` prints it.
+impl From<Filter> for String {
+    fn from(filter: Filter) -> Self {
+        let code = filter.0.instructions();
+        let lines = code.iter().map(|one| format!("{} {} {} {}\n", one.code, one.jt, one.jf, one.k));
+        std::iter::once(format!("{}\n", code.len())).chain(lines).collect()
     }
 }
 

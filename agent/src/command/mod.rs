@@ -6,6 +6,8 @@ mod lookup;
 mod meter;
 mod output;
 mod run;
+mod selftest;
+mod support_bundle;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ Examples:
   weir meter traffic.pcapng.gz > flows.ndjson
   weir lookup 9.9.9.9
   weir check /etc/weir/weir.toml
+  weir selftest --wait 10                    check the device, and count packets for ten seconds
+  weir support-bundle                        facts for support, without secrets
 
 Exit codes: 0 ok, 64 usage, 65 undecodable input, 66 no input, 69 unavailable, 70 bug, 73 cannot create,
 74 I/O, 77 no permission, 78 configuration.";
@@ -60,6 +64,10 @@ enum Command {
     Lookup(lookup::Arguments),
     /// Check a configuration file
     Check(check::Arguments),
+    /// Check the device, or the agent that runs on it
+    Selftest(selftest::Arguments),
+    /// Write facts for support into an archive, without secrets
+    SupportBundle(support_bundle::Arguments),
     /// Databases of places
     #[command(subcommand)]
     Geo(geo::Command),
@@ -98,6 +106,15 @@ impl Cli {
         if let Command::Check(arguments) = &command {
             return check::run(arguments);
         }
+        // These have to work, most of all, where the configuration does not.
+        let found = || selftest::Found::new(self.config.as_deref(), self.data_dir.as_ref());
+        match &command {
+            Command::Selftest(arguments) => return selftest::run(arguments, &found(), clock),
+            Command::SupportBundle(arguments) => {
+                return support_bundle::run(arguments, &found(), clock);
+            }
+            _ => {}
+        }
         let mut loaded = Config::load(self.config.as_deref())?;
         if let Some(data_dir) = self.data_dir {
             loaded.value.agent.data_dir = data_dir;
@@ -108,7 +125,7 @@ impl Cli {
             Command::Meter(arguments) => meter::run(arguments, config, clock),
             Command::Lookup(arguments) => lookup::run(arguments, config, clock),
             Command::Geo(command) => geo::run(command, config),
-            Command::Check(_) => Ok(()),
+            Command::Check(_) | Command::Selftest(_) | Command::SupportBundle(_) => Ok(()),
         }
     }
 }

@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Pace of a replay: `max`, or a factor of the recorded pace
     #[arg(long, value_name = "SPEED", default_value = "1", requires = "replay")]
     speed: Speed,
+    /// Write a line to standard output at every change of the agent's condition, and each minute
+    #[arg(long)]
+    status_line: bool,
 }
 
 /// Runs the command.
@@ -66,7 +69,11 @@ pub(super) fn run(
         log.set_level(again.log.level);
         Ok(again)
     });
-    Agent::build(config, input, prepare, reload, clock)?.run()
+    let mut agent = Agent::build(config, input, prepare, reload, clock)?;
+    if arguments.status_line {
+        agent.tell_stdout();
+    }
+    agent.run()
 }
 
 /// Databases, lists and networks of the running agent; what is wrong with them goes to the log.

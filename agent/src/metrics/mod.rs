@@ -57,6 +57,10 @@ pub struct Ring {
     pub stats: Option<Stats>,
     /// What is wrong, and what to do; empty when it can write.
     pub trouble: String,
+    /// Nothing can be stored at present; without it a trouble is one that the ring lives with.
+    pub fails: bool,
+    /// Rows stay past their retention, since the clock cannot be believed.
+    pub age_waits: bool,
 }
 
 /// Sums that the store keeps, read at once.

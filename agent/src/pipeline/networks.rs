@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Networks that never are remote: private, link-local, loopback, multicast, broadcast and unspecified addresses.
 const DEFAULT_LOCAL: &[&str] = &[
@@ -22,7 +22,7 @@ const DEFAULT_LOCAL: &[&str] = &[
 ];
 
 /// Section `[networks]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Networks on the local side; by default RFC 1918, unique local, link-local, loopback and multicast.

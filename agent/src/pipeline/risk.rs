@@ -1,10 +1,10 @@
 //! Risk by rubric: points for what is known against a flow, with the weights of the configuration.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use weir_flow::{FlowRecord, Reason, Risk, Verdict};
 
 /// Section `[risk]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Points of every flow.
@@ -56,7 +56,7 @@ impl Config {
 }
 
 /// Points: 0 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub struct Points(u8);
 

@@ -1,11 +1,11 @@
 //! Timeouts and size of the flow table.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::entry::Class;
 
 /// Section `[flow]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// A flow without a packet for this long has ended.
@@ -52,7 +52,7 @@ impl Config {
 }
 
 /// A timeout: 1 to 3,600 seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub struct Seconds(u16);
 
@@ -74,7 +74,7 @@ impl TryFrom<u64> for Seconds {
 }
 
 /// A ceiling of flows: 1,024 to 4,194,304. Stops a flood of new flows from taking the gateway's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub struct MaxFlows(u32);
 

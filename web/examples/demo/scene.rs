@@ -1,9 +1,9 @@
 //! What the made-up agent says of itself.
 
 use weir_web::{
-    Capture, Condition, Health, Interface, InterfaceState, LastFiveMinutes, LookupAnswer, LookupTarget, Loss,
-    LossUnit, Memory, Metrics, Point, Process, Queue, Rates, SERIES_POINTS, Status, Store, Table, Timeseries,
-    Totals, Version,
+    Capture, Clock, Condition, Health, Interface, InterfaceState, LastFiveMinutes, LookupAnswer,
+    LookupTarget, Loss, LossUnit, Memory, Metrics, Point, Process, Queue, Rates, SERIES_POINTS, Status,
+    Store, Table, Timeseries, Totals, Version,
 };
 
 use crate::now;
@@ -144,6 +144,7 @@ impl Status for Scene {
                 newest_ts: self.works().then(now),
                 ..Store::default()
             },
+            clock: Clock { state: "synchronised".into(), retention_by_age: true },
             process: Process { rss_bytes: 61_000_000, cpu_pct: of(7.4) + 0.2 },
             memory: Memory { anon_bytes: 38_400_000, ring_bytes: 16_777_216, mapped_bytes: 6_200_000 },
             ..Metrics::default()

@@ -9,12 +9,11 @@
 
 use std::env;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
-use weir_store::Writer;
 use weir_web::Web;
 
 use crate::capture::interface;
@@ -31,10 +30,12 @@ use crate::metrics::{Metrics, Point, Sampler, State};
 use crate::notify::{self, Notifier};
 use crate::pipeline::{self, Enricher, Knowledge, Shared};
 use crate::signals::{Signal, Signals};
+use crate::start::Ground;
+use crate::start::place::Place;
 use crate::status::Status;
 use crate::stop::Stop;
+use crate::storing;
 use crate::worker::{LARGE_STACK, SMALL_STACK, Supervisor};
-use crate::{keys, settings, storing};
 
 /// Records that may wait between the inputs and the pipeline: a second of a busy gateway.
 const INPUT_RECORDS: usize = 16_384;
@@ -71,7 +72,8 @@ pub struct Agent {
     reload: Reload,
     metrics: Arc<Metrics>,
     plan: Plan,
-    writer: Writer,
+    place: Place,
+    key_file: PathBuf,
     web: Option<Web>,
     display: Display,
     signals: Signals,
@@ -87,13 +89,14 @@ enum Plan {
 }
 
 impl Agent {
-    /// Opens everything that can fail, so that a mistake is told before anything runs.
+    /// Opens everything else that can fail, so that a mistake is told before anything runs.
     ///
     /// # Errors
-    /// The ring, a key, the port or a capture file cannot be had.
+    /// The private socket or a capture file cannot be had.
     pub fn build(
         config: Config,
         input: Input,
+        ground: Ground,
         prepare: Prepare,
         reload: Reload,
         clock: Clock,
@@ -104,9 +107,7 @@ impl Agent {
         if let Input::Files { files, .. } = &input {
             readable(files)?;
         }
-        let dir = config.agent.data_dir.clone();
-        let writer = Writer::open(&dir, &config.store, clock.now())?;
-        let keys = keys::load(&dir, &settings::environment())?;
+        let Ground { listener, led, place, keys, key_file, standing } = ground;
         let knowledge = Arc::new(Shared::new(prepare(&config, clock)));
         let (to_pipeline, from_inputs) = link::channel("capture → pipeline", INPUT_RECORDS);
         let (to_store, from_pipeline) = link::channel("pipeline → store", STORE_RECORDS);
@@ -119,10 +120,10 @@ impl Agent {
         };
         let enricher = Enricher::new(Arc::clone(&knowledge));
         let status: Arc<dyn weir_web::Status> =
-            Arc::new(Status::new(Arc::clone(&metrics), enricher, Box::new(mapped), clock));
-        let page = || weir_web::bind(&config.web, &dir, keys, Arc::clone(&status));
-        let web = config.web.enabled.then(page).transpose()?;
-        let display = Display::new(&config, None, status, clock.monotonic());
+            Arc::new(Status::new(Arc::clone(&metrics), standing, enricher, Box::new(mapped), clock));
+        let serve = |listener| weir_web::serve(listener, &config.web, &place.dir, keys, Arc::clone(&status));
+        let web = listener.map(serve).transpose()?;
+        let display = Display::new(&config, led, status, clock.monotonic());
         let links = (to_pipeline, from_inputs, to_store, from_pipeline);
         Ok(Self {
             config,
@@ -131,7 +132,8 @@ impl Agent {
             reload,
             metrics,
             plan,
-            writer,
+            place,
+            key_file,
             web,
             display,
             signals,
@@ -145,11 +147,11 @@ impl Agent {
         self.display.to_stdout();
     }
 
-    /// Runs until told to stop.
+    /// Runs until told to stop; calls `started` once everything does.
     ///
     /// # Errors
     /// A worker that ended by itself, with its reason; records that could not be stored.
-    pub fn run(self) -> Result<(), RunError> {
+    pub fn run(self, started: impl FnOnce()) -> Result<(), RunError> {
         let Self {
             config,
             knowledge,
@@ -157,13 +159,16 @@ impl Agent {
             reload,
             metrics,
             plan,
-            writer,
+            place,
+            key_file,
             web,
             display,
             signals,
             links,
             clock,
         } = self;
+        // The directory of a ring for one run outlives the threads that use it.
+        let Place { dir, writer, config: store, temporary: _temporary, steadfast, .. } = place;
         let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).unwrap_or_else(|error| {
             warn!("cannot reach the service manager: {error}");
             Notifier::default()
@@ -174,8 +179,9 @@ impl Agent {
         let storing = storing::Worker {
             from: from_pipeline,
             writer,
-            config: config.store.clone(),
-            dir: config.agent.data_dir.clone(),
+            config: store,
+            dir,
+            set_damaged_aside: steadfast,
             metrics: Arc::clone(&metrics),
             stop: stop.clone(),
             clock,
@@ -185,9 +191,10 @@ impl Agent {
         let pipeline =
             pipeline::Worker { from: from_inputs, to: to_store, enricher, metrics: Arc::clone(&metrics) };
         spawn(&mut supervisor, "pipeline", LARGE_STACK, move || pipeline.run())?;
-        let stop_web = web.map(|web| serve(&mut supervisor, web, &config)).transpose()?;
+        let stop_web = web.map(|web| serve(&mut supervisor, web, &key_file)).transpose()?;
         start_inputs(&mut supervisor, plan, &stop)?;
         notifier.ready();
+        started();
         let is_watched = watchdog().is_some();
         let care = Care {
             config,
@@ -320,7 +327,11 @@ impl Care {
                 self.knowledge.replace((self.prepare)(&self.config, self.clock));
                 info!("reloaded log, networks, geo, ti and risk; other sections apply at the next start");
             }
-            Err(problem) => error!("configuration not reloaded, the old one stays: {problem}"),
+            Err(problem) => {
+                for line in problem.lines() {
+                    error!("configuration not reloaded, the old one stays: {line}");
+                }
+            }
         }
         self.notifier.ready();
     }
@@ -417,14 +428,13 @@ fn start_inputs(supervisor: &mut Supervisor, plan: Plan, stop: &Stop) -> Result<
     }
 }
 
-fn serve(supervisor: &mut Supervisor, web: Web, config: &Config) -> Result<weir_web::Stop, RunError> {
+fn serve(supervisor: &mut Supervisor, web: Web, key_file: &Path) -> Result<weir_web::Stop, RunError> {
     for (number, worker) in web.workers.into_iter().enumerate() {
         spawn(supervisor, &format!("web-{number}"), LARGE_STACK, move || worker.run())?;
     }
     let guard = web.guard;
     spawn(supervisor, "guard", SMALL_STACK, move || guard.run())?;
-    let key = config.agent.data_dir.join(keys::KEY_FILE);
-    info!(key_file = %key.display(), "page and API on http://{}/", web.address);
+    info!(key_file = %key_file.display(), "page and API on http://{}/", web.address);
     Ok(web.stop)
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
+use crate::settings;
+
 /// A failed command: reads well after "weir: ".
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -11,6 +13,9 @@ pub enum RunError {
     #[error("{0}")]
     Usage(String),
     /// The configuration is wrong; every problem on a line of its own.
+    #[error("{}", lines(.0))]
+    Settings(Vec<settings::Problem>),
+    /// What the configuration asks for cannot be had.
     #[error("{0}")]
     Config(String),
     /// The ring could not be opened or written.
@@ -76,7 +81,7 @@ impl RunError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => Self::USAGE,
-            Self::Config(_) => Self::CONFIG,
+            Self::Settings(_) | Self::Config(_) => Self::CONFIG,
             Self::Store(error) => store_code(error),
             Self::Web(error) => web_code(error),
             Self::Geo(_) => Self::DATA,
@@ -90,6 +95,28 @@ impl RunError {
         }
     }
 
+    /// True when waiting or trying again cannot help, and another configuration can.
+    #[must_use]
+    pub const fn is_of_the_configuration(&self) -> bool {
+        use weir_web::Error as Web;
+        matches!(
+            self,
+            Self::Settings(_)
+                | Self::Config(_)
+                | Self::NoInput(_)
+                | Self::Web(Web::Forbidden(_) | Web::NotLoopback(_) | Web::Listen { .. })
+        )
+    }
+
+    /// What is wrong, each mistake on a line of its own.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Settings(problems) => problems.iter().map(ToString::to_string).collect(),
+            other => vec![other.to_string()],
+        }
+    }
+
     /// Says what is wrong, unless it has been said, and gives the exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
@@ -98,6 +125,11 @@ impl RunError {
         }
         ExitCode::from(self.code())
     }
+}
+
+/// Every problem on a line of its own, as on standard error.
+fn lines(problems: &[settings::Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nweir: ")
 }
 
 /// One line on standard error.

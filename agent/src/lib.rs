@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod process;
 pub mod settings;
 pub mod signals;
+pub mod start;
 pub mod status;
 pub mod stop;
 pub mod storing;

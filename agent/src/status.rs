@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::metrics::{Metrics, Point, Ring, State, held};
 use crate::packet::NotIp;
 use crate::pipeline::{Answer, Enricher};
+use crate::start::Standing;
 use crate::timesync::TimeSync;
 use crate::window::Window;
 
@@ -21,21 +22,23 @@ const STEP: u32 = 5;
 /// Answers for the agent.
 pub struct Status {
     metrics: Arc<Metrics>,
+    standing: Arc<Standing>,
     enricher: Mutex<Enricher>,
     mapped_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
     clock: Clock,
 }
 
 impl Status {
-    /// Answers from `metrics`; lookups are made with `enricher`.
+    /// Answers from `metrics` and `standing`; lookups are made with `enricher`.
     #[must_use]
     pub fn new(
         metrics: Arc<Metrics>,
+        standing: Arc<Standing>,
         enricher: Enricher,
         mapped_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
         clock: Clock,
     ) -> Self {
-        Self { metrics, enricher: Mutex::new(enricher), mapped_bytes, clock }
+        Self { metrics, standing, enricher: Mutex::new(enricher), mapped_bytes, clock }
     }
 
     /// How each part is, in the order of the data path.
@@ -45,7 +48,8 @@ impl Status {
         let store = web::Part::new("store", store_condition(ring), code, ring.trouble.clone());
         let clock = TimeSync::read(now).trouble(now);
         let clock = web::Part::new("clock", web::Condition::Degraded, "unset", clock);
-        vec![capture_part(&self.metrics.points), store, clock]
+        let around = [capture_part(&self.metrics.points), store, clock];
+        around.into_iter().chain(self.standing.parts()).collect()
     }
 
     fn uptime(&self) -> u64 {
@@ -56,13 +60,16 @@ impl Status {
 impl web::Status for Status {
     fn health(&self) -> web::Health {
         let ring = self.metrics.ring();
-        let status = if ring.trouble.is_empty() { web::Condition::Ok } else { web::Condition::Degraded };
+        let parts = self.parts(&ring);
+        // Not capture: an agent without rights or traffic still does what it was started for, and callers wait for `ok`.
+        let is_sound = parts.iter().all(|part| part.name == "capture" || part.status == web::Condition::Ok);
+        let status = if is_sound { web::Condition::Ok } else { web::Condition::Degraded };
         web::Health {
             status,
             service: SERVICE.into(),
             version: API_VERSION.into(),
             uptime_seconds: self.uptime(),
-            parts: self.parts(&ring),
+            parts,
         }
     }
 
@@ -85,6 +92,7 @@ impl web::Status for Status {
         let second = now.seconds();
         let usage = windows.usage.map(|usage| usage.memory).unwrap_or_default();
         web::Metrics {
+            agent: self.standing.about(),
             now_ms: now.millis(),
             uptime_seconds: self.uptime(),
             records_processed: totals.rows,

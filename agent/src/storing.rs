@@ -3,7 +3,7 @@
 //! Batches come from the pipeline; a commit takes all that came in the last seconds. A full disk is no end: the
 //! batches are kept, the ring makes room or waits, and the links before it fill, where what does not fit is counted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub struct Worker {
     pub config: Config,
     /// The data directory.
     pub dir: PathBuf,
+    /// A ring that turns out to be damaged is set aside, so that the next start can begin a new one.
+    pub set_damaged_aside: bool,
     /// Where counters go.
     pub metrics: Arc<Metrics>,
     /// Says that the agent is to end.
@@ -63,7 +65,13 @@ impl Worker {
     ///
     /// # Errors
     /// When the ring cannot be written for another reason than a full disk, or was full until the end.
-    pub fn run(mut self) -> Result<(), String> {
+    pub fn run(self) -> Result<(), String> {
+        let aside = self.set_damaged_aside.then(|| self.dir.clone());
+        // The ring is closed when this has ended.
+        self.store().map_err(|failure| failure.end(aside.as_deref()))
+    }
+
+    fn store(mut self) -> Result<(), Failure> {
         let mut pending = Pending::default();
         let mut watched = Watched {
             shortage: Shortage::new(self.config.reserve_bytes),
@@ -116,7 +124,7 @@ impl Worker {
     }
 
     /// Commits what is pending; waits while that cannot be done. False when a stop was asked for and it still cannot.
-    fn commit(&mut self, pending: &mut Pending, watched: &mut Watched) -> Result<bool, String> {
+    fn commit(&mut self, pending: &mut Pending, watched: &mut Watched) -> Result<bool, Failure> {
         let mut attempts = 0;
         while !pending.batches.is_empty() {
             let now = self.clock.now();
@@ -142,14 +150,14 @@ impl Worker {
                     self.care(watched, error.is_full())?;
                     std::thread::sleep(CARE);
                 }
-                Err(error) => return Err(format!("failed to {error}")),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(true)
     }
 
     /// Looks at the disk and trims.
-    fn care(&mut self, watched: &mut Watched, is_full: bool) -> Result<(), String> {
+    fn care(&mut self, watched: &mut Watched, is_full: bool) -> Result<(), Failure> {
         let before = watched.shortage.state();
         let free = process::free_bytes(&self.dir).unwrap_or(u64::MAX);
         let state = watched.shortage.step(free, is_full);
@@ -162,7 +170,7 @@ impl Worker {
             }
         }
         match self.keep_bounds(state, watched) {
-            Err(error) if !may_pass(&error) => return Err(format!("failed to {error}")),
+            Err(error) if !may_pass(&error) => return Err(error.into()),
             // The next look tries again.
             _ => {}
         }
@@ -210,18 +218,46 @@ impl Worker {
     }
 
     /// Counts what cannot be stored any more.
-    fn give_up(self, pending: &Pending) -> Result<(), String> {
+    fn give_up(self, pending: &Pending) -> Result<(), Failure> {
         let mut lost = pending.records;
         while let Some(batch) = self.from.recv() {
             lost += batch.records.len();
         }
         self.metrics.lost(lost as u64);
         error!(lost, "the ring still cannot be written: these records are not stored");
-        self.close().and(Err(format!("{lost} records could not be stored; the log says why")))
+        let told = format!("{lost} records could not be stored; the log says why");
+        self.close().and(Err(Failure { told, is_damage: false }))
     }
 
-    fn close(self) -> Result<(), String> {
-        self.writer.close().map_err(|error| format!("failed to {error}"))
+    fn close(self) -> Result<(), Failure> {
+        self.writer.close().map_err(Failure::from)
+    }
+}
+
+/// Why storing ended.
+struct Failure {
+    told: String,
+    /// The ring is not what was written.
+    is_damage: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { told: format!("failed to {error}"), is_damage: matches!(error, Error::Corrupt { .. }) }
+    }
+}
+
+impl Failure {
+    /// What to tell, after a damaged ring in `aside` was set aside.
+    fn end(self, aside: Option<&Path>) -> String {
+        let Self { told, is_damage } = self;
+        match aside.filter(|_| is_damage).map(weir_store::set_aside) {
+            None => told,
+            Some(Ok(to)) => {
+                format!("{told}; it is kept as {}, the next start begins a new one", to.display())
+            }
+            Some(Err(error)) => format!("{told}; it could not be set aside: failed to {error}"),
+        }
     }
 }
 
@@ -268,6 +304,7 @@ mod tests {
             writer: Writer::open(dir, &config, Clock.now()).unwrap(),
             config,
             dir: dir.to_owned(),
+            set_damaged_aside: true,
             metrics: Arc::clone(metrics),
             stop: Stop::new(),
             clock: Clock,
@@ -296,6 +333,32 @@ mod tests {
         });
         assert_eq!((metrics.totals().rows, metrics.totals().lost), (5_000, 0));
         assert_eq!(metrics.ring().trouble, "");
+    }
+
+    #[test]
+    fn a_ring_that_turns_out_to_be_damaged_is_set_aside_for_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("weir.db");
+        Writer::open(dir.path(), &Config::default(), Clock.now()).unwrap().close().unwrap();
+        let root: u64 = rusqlite::Connection::open(&file)
+            .unwrap()
+            .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'ring'", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .unwrap()
+            .unsigned_abs();
+        let page = usize::try_from((root - 1) * 4_096).unwrap();
+        let mut damaged = std::fs::read(&file).unwrap();
+        damaged[page..page + 4_096].fill(0xa5);
+        std::fs::write(&file, damaged).unwrap();
+        let (to, from) = link::channel("test", 100_000);
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new()));
+        let worker = worker(dir.path(), from, &metrics);
+        drop(to.push(Batch { records: vec![FlowRecord::default()], ..Batch::default() }));
+        drop(to);
+        let told = worker.run().unwrap_err();
+        assert!(told.contains("damaged") && told.contains("weir.db.aside"), "{told}");
+        assert!(dir.path().join("weir.db.aside").is_file() && !file.exists());
     }
 
     #[test]

@@ -10,9 +10,9 @@ use crate::error::{Doing, Error};
 /// The store.
 pub(crate) const DATABASE: &str = "weir.db";
 /// A store that is being made: it takes its name when it is whole.
-const UNFINISHED: &str = "weir.db.new";
+pub(crate) const UNFINISHED: &str = "weir.db.new";
 /// Held by the one writer.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 /// See [`crate::reserve`].
 pub(crate) const RESERVE: &str = "reserve";
 

@@ -7,6 +7,7 @@
 //! Rows are numbered from 1 in their ring without a gap and are stored many to a compressed block; the number
 //! and the ring's random id make the event id. `schema.sql` describes the tables.
 
+mod aside;
 mod block;
 mod check;
 mod config;
@@ -22,6 +23,7 @@ mod shortage;
 mod trim;
 mod writer;
 
+pub use aside::{FILES, Held, hold, set_aside};
 pub use block::{MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_RECORD_BYTES};
 pub use check::{CheckReport, MAX_PROBLEMS, check};
 pub use config::{BudgetBytes, CommitRecords, CommitSeconds, Config, ReserveBytes, RetentionDays};

@@ -22,9 +22,10 @@ fn a_status_line_says_how_the_agent_is_from_its_start() {
     let log = agent.log();
     let line =
         log.lines().find(|line| line.starts_with("weir 0") && line.contains(" state=")).expect("a line");
+    let id = fs::read_to_string(agent.data_dir.join("device.id")).expect("an identity");
     for word in [
         " site=-",
-        " id=-",
+        &format!(" id={} ", &id[..8]),
         &format!(" page=http://{}/", agent.address),
         " flows=0",
         " pps=0",

@@ -18,5 +18,8 @@ mod meter_truth;
 mod missing_interface;
 mod page;
 mod selftest;
+mod start_config;
+mod start_data;
+mod start_rights;
 mod stop_reload;
 mod support_bundle;

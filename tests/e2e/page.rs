@@ -142,12 +142,12 @@ const UNSET_CLOCK: &str = r#"
 fn trouble_with_the_clock_is_told_until_it_is_over() {
     let agent = replayed();
     let Some(mut browser) = signed_in(&agent, 1280, 900) else { return };
-    let shown = "!document.getElementById('points-trouble').hidden";
+    let shown = "!document.getElementById('parts-trouble').hidden";
     assert_eq!(browser.evaluate(shown), false, "all is well");
     browser
         .evaluate(&format!("(() => {{ {UNSET_CLOCK} window.mend = () => {{ window.fetch = real; }}; }})()"));
     browser.wait_for(shown);
-    let text = browser.evaluate("document.getElementById('points-trouble').textContent");
+    let text = browser.evaluate("document.getElementById('parts-trouble').textContent");
     assert_eq!(text, "clock degraded: the clock says 1970-01-01: date -s");
     let agent_panel = "document.getElementById('agent').textContent";
     let panel = browser.evaluate(agent_panel);

@@ -152,6 +152,11 @@ impl Wire {
         join(&sender, SENDING_PORT, &monitor, MONITOR_PORT);
         Self { sender, monitor }
     }
+
+    /// Lays the wire again after one of its ends was removed.
+    pub fn join_again(&self) {
+        join(&self.sender, SENDING_PORT, &self.monitor, MONITOR_PORT);
+    }
 }
 
 impl Default for Wire {

@@ -33,10 +33,12 @@ const draw = atMostFourTimesASecond(() => {
     panels.losses($("losses"), $("verdict"), metrics.losses);
     panels.agent($("agent"), metrics);
     header.points(metrics.capture.interfaces);
+    header.site(metrics.agent);
+    header.parts(metrics.parts);
   }
   if (events && !state.paused) parts.flows.show(events);
   drawEmpty();
-  if (metrics) header.trouble(metrics, parts.flows.size === 0);
+  if (metrics) header.trouble(metrics.capture.interfaces, parts.flows.size === 0);
   header.freshness(state.updated);
 });
 
@@ -99,8 +101,10 @@ function signOut(reason) {
   metricsPoll.stop();
   eventsPoll.stop();
   Object.assign(state, { metrics: null, events: null, updated: null });
-  for (const id of ["main", "signout", "trouble", "points-trouble"]) $(id).hidden = true;
+  for (const id of ["main", "signout", "trouble", "parts-trouble", "points-trouble"]) $(id).hidden = true;
   header.points([]);
+  header.parts([]);
+  header.site(null);
   tick();
   ask(reason, enter);
 }

@@ -1,14 +1,33 @@
 // Product, observation points, and how fresh all of this is.
 
-import { $, foreign, h, marked, put } from "./dom.js";
+import { $, foreign, h, marked, put, shown } from "./dom.js";
 import { exact } from "./format.js";
 
 const STATES = { capturing: "good", replaying: "good", finished: "none", off: "none", no_permission: "bad", failed: "bad" };
 const TEXT = { capturing: "capturing", replaying: "replaying", finished: "read to its end", off: "off", no_permission: "no permission", failed: "failed" };
 
+/** Parts of the agent whose trouble is told beside what they do. */
+const TOLD_ELSEWHERE = ["capture", "store"];
+
 /** The version beside the name. */
 export function version(about) {
   put($("version"), about.version ?? "");
+}
+
+/** The branch office that this is, where it has a name. */
+export function site(about) {
+  put($("site"), shown(about?.site ?? ""));
+}
+
+/** Tells what is wrong with parts of the agent. */
+export function parts(all) {
+  const broken = all.filter(({ name, status }) => !TOLD_ELSEWHERE.includes(name) && (status === "degraded" || status === "failed"));
+  const host = $("parts-trouble");
+  const print = JSON.stringify(broken);
+  host.hidden = broken.length === 0;
+  if (host.dataset.print === print) return;
+  host.dataset.print = print;
+  host.replaceChildren(...broken.map(({ name, status, detail }) => h("li", {}, h("strong", {}, foreign(name), ` ${status}`), ": ", ...marked(detail ?? "no reason was given"))));
 }
 
 /** Each interface or file with its state. */
@@ -23,22 +42,15 @@ export function points(interfaces) {
       point.kernel_drops > 0 ? `, ${exact(point.kernel_drops)} dropped` : ""))));
 }
 
-// These parts have places of their own on the page.
-const SHOWN_ELSEWHERE = ["capture", "store"];
-
-/** Tells why a point does not capture, where that is not told elsewhere, and what other parts are in trouble. */
-export function trouble({ capture, parts = [] }, elsewhere) {
-  const points = elsewhere ? [] : capture.interfaces.filter((point) => STATES[point.state] === "bad");
-  const broken = points.map((point) => [point.interface, TEXT[point.state], point.reason]).concat(
-    parts.filter((part) => !SHOWN_ELSEWHERE.includes(part.name) && (part.status === "degraded" || part.status === "failed"))
-      .map((part) => [part.name, part.status, part.detail]));
+/** Tells why a point does not capture, where that is not told elsewhere. */
+export function trouble(interfaces, elsewhere) {
+  const broken = elsewhere ? [] : interfaces.filter((point) => STATES[point.state] === "bad");
   const host = $("points-trouble");
-  const print = JSON.stringify(broken);
+  const print = JSON.stringify(broken.map((point) => [point.interface, point.reason]));
   host.hidden = broken.length === 0;
   if (host.dataset.print === print) return;
   host.dataset.print = print;
-  host.replaceChildren(...broken.map(([name, state, reason]) =>
-    h("li", {}, h("strong", {}, foreign(name), ` ${state}`), ": ", ...marked(reason ?? "no reason was given"))));
+  host.replaceChildren(...broken.map((point) => h("li", {}, h("strong", {}, foreign(point.interface), ` ${TEXT[point.state]}`), ": ", ...marked(point.reason ?? "no reason was given"))));
 }
 
 /** Says how old the newest figures are; colours as operators know them: 10 s, 30 s. */

@@ -30,7 +30,7 @@ function meter(part, whole) {
 
 /** Ring, table, lag and resources. */
 export function agent(host, metrics) {
-  const { store, table, queue, process, memory } = metrics;
+  const { agent: about, store, table, queue, process, memory } = metrics;
   const oldest = store.oldest_ts ? Date.parse(store.oldest_ts) : NaN;
   const kept = Number.isNaN(oldest) ? "empty" : `${duration((metrics.now_ms - oldest) / 1000)} back`;
   const pairs = [
@@ -42,6 +42,7 @@ export function agent(host, metrics) {
     ["Processor", [`${process.cpu_pct.toFixed(1)} % of a core`]],
     ["Clock", [words(metrics.clock?.state ?? "unknown"), metrics.clock?.retention_by_age === false ? ", rows do not go by age" : ""]],
     ["Running", [duration(metrics.uptime_seconds)]],
+    ["Device", [foreign(about.device_id ?? "none kept")]],
   ];
   if (store.status !== "ok" && store.detail) pairs.unshift(["Storage", [h("strong", { class: "error" }, store.detail)]]);
   host.replaceChildren(...pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));

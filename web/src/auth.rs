@@ -4,12 +4,12 @@
 //! unsalted fast hash is enough.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::hint::black_box;
-use std::io::Read as _;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use rustix::io::retry_on_intr;
+use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
@@ -118,6 +118,18 @@ impl Keys {
         Self::default()
     }
 
+    /// Number of keys.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when nobody is let in.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Lets `key` in with `scopes`; a key that is there already gets the new scopes.
     ///
     /// # Errors
@@ -138,9 +150,10 @@ impl Keys {
     /// [`Error::Entropy`] when the system gives no random octets.
     pub fn generate() -> Result<String, Error> {
         let mut random = [0; ID_BYTES + SECRET_BYTES];
-        File::open("/dev/urandom")
-            .and_then(|mut file| file.read_exact(&mut random))
-            .map_err(Error::Entropy)?;
+        // Waits, early in the first boot, until the kernel has collected enough; /dev/urandom would not. So few octets
+        // come all at once (getrandom(2)).
+        retry_on_intr(|| getrandom(&mut random, GetRandomFlags::empty()))
+            .map_err(|error| Error::Entropy(error.into()))?;
         let mut key = String::with_capacity(4 + 2 * random.len());
         key.push_str("ta_");
         for (at, byte) in random.iter().enumerate() {

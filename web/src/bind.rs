@@ -20,8 +20,9 @@ use crate::rows::Rows;
 use crate::{Config, Error, Keys, Status};
 
 /// Directory of the private socket, below the data directory.
-const PRIVATE_DIR: &str = "guard";
-const SOCKET: &str = "engine.sock";
+pub const PRIVATE_DIR: &str = "guard";
+/// The private socket in it.
+pub const SOCKET: &str = "engine.sock";
 
 /// The web side, ready to run.
 pub struct Web {
@@ -48,15 +49,50 @@ impl Stop {
     }
 }
 
-/// Makes the sockets: from here on clients can connect, and are answered as soon as the threads run.
+/// The socket that clients connect to; made first, since a port may need a right that is given up later.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// Listens where `config` says: from here on clients can connect, and wait until the threads run.
 ///
 /// # Errors
-/// [`Error::InUse`], [`Error::Forbidden`], [`Error::NotLoopback`] and [`Error::Listen`] about the address,
-/// [`Error::PrivateSocket`] about the data directory.
-pub fn bind(config: &Config, data_dir: &Path, keys: Keys, status: Arc<dyn Status>) -> Result<Web, Error> {
+/// [`Error::InUse`], [`Error::Forbidden`], [`Error::NotLoopback`] and [`Error::Listen`].
+pub fn listen(config: &Config) -> Result<Listener, Error> {
     Config::check_listen(config.listen)?;
-    let listener = listen(config.listen)?;
-    let address = listener.local_addr().map_err(|cause| Error::Listen { address: config.listen, cause })?;
+    let failed = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::AddrInUse => Error::InUse(config.listen),
+        io::ErrorKind::PermissionDenied => Error::Forbidden(config.listen),
+        _ => Error::Listen { address: config.listen, cause },
+    };
+    let socket = TcpListener::bind(config.listen).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok(Listener { socket, address })
+}
+
+/// Listens as [`listen`] does and makes the rest as [`serve`] does.
+///
+/// # Errors
+/// As both.
+pub fn bind(config: &Config, data_dir: &Path, keys: Keys, status: Arc<dyn Status>) -> Result<Web, Error> {
+    serve(listen(config)?, config, data_dir, keys, status)
+}
+
+/// Makes what answers the clients of `listener`; the ring is read in `data_dir`, the private socket made there.
+///
+/// # Errors
+/// [`Error::PrivateSocket`].
+pub fn serve(
+    listener: Listener,
+    config: &Config,
+    data_dir: &Path,
+    keys: Keys,
+    status: Arc<dyn Status>,
+) -> Result<Web, Error> {
+    let Listener { socket: listener, address } = listener;
     let dir = data_dir.join(PRIVATE_DIR);
     let (server, socket, held) =
         private_server(&dir).map_err(|cause| Error::PrivateSocket { path: dir.clone(), cause })?;
@@ -77,18 +113,6 @@ pub fn bind(config: &Config, data_dir: &Path, keys: Keys, status: Arc<dyn Status
     let workers = (0..config.workers.count()).map(worker).collect();
     let guard = Guard::new(listener, socket, config, Arc::clone(&counters), stop.clone(), closing);
     Ok(Web { address, guard, workers, stop: Stop(stop), counters })
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    let listener = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    listener.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AddrInUse => Error::InUse(address),
-        io::ErrorKind::PermissionDenied => Error::Forbidden(address),
-        _ => Error::Listen { address, cause },
-    })
 }
 
 /// The engine on a socket that only this user may reach, the way there, and the directory that it goes through.

@@ -43,8 +43,8 @@ pub enum Error {
     /// The event loop cannot be made.
     #[error("cannot start the event loop of the web guard: {0}; check the limit of open files")]
     EventLoop(io::Error),
-    /// Entropy cannot be read.
-    #[error("cannot read /dev/urandom for a new key: {0}; check that /dev is mounted")]
+    /// The system gives no random octets.
+    #[error("no random octets for a new key: {0}; Weir needs a kernel with getrandom, 3.17 or newer")]
     Entropy(io::Error),
     /// A key that no header can carry.
     #[error(

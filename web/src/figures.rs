@@ -18,6 +18,8 @@ pub type Point = (i64, f64);
 /// The agent's half of `GET /v1/metrics`; the web crate adds what it counts about requests itself.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Metrics {
+    /// Which agent answers.
+    pub agent: About,
     /// When these values were taken, milliseconds since the Unix epoch: the page's clock may differ.
     pub now_ms: i64,
     /// Seconds since the agent started.
@@ -57,6 +59,17 @@ pub struct Metrics {
     /// Outputs; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uplink: Option<Uplink>,
+}
+
+/// Which agent answers, and where it is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct About {
+    /// Version of the agent.
+    pub version: Cow<'static, str>,
+    /// Random name of the device, 32 hexadecimal digits; null where none can be kept.
+    pub device_id: Option<Cow<'static, str>>,
+    /// Name of the branch office, where the configuration gives one.
+    pub site: Option<Cow<'static, str>>,
 }
 
 /// Sums since the start.

@@ -23,14 +23,14 @@ mod testing;
 mod trace;
 
 pub use auth::{Keys, Scope, Scopes};
-pub use bind::{Stop, Web, bind};
+pub use bind::{Listener, PRIVATE_DIR, SOCKET, Stop, Web, bind, listen, serve};
 pub use config::{Config, Workers};
 pub use counters::{Counters, Refusal};
 pub use engine::Worker;
 pub use error::Error;
 pub use figures::{
-    Capture, Clock, Interface, InterfaceState, LastFiveMinutes, Loss, LossUnit, Memory, Metrics, Point,
-    Process, Queue, Rates, SERIES_POINTS, Store, Table, Timeseries, Totals, Uplink,
+    About, Capture, Clock, Interface, InterfaceState, LastFiveMinutes, Loss, LossUnit, Memory, Metrics,
+    Point, Process, Queue, Rates, SERIES_POINTS, Store, Table, Timeseries, Totals, Uplink,
 };
 pub use guard::Guard;
 #[cfg(feature = "fuzz")]

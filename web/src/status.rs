@@ -44,7 +44,7 @@ pub enum Condition {
 /// Answer of `GET /v1/health`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
-    /// `ok` as long as the agent answers and can store; parts say more.
+    /// `ok` as long as the agent answers, can store, and uses the configuration that it was given; parts say more.
     pub status: Condition,
     /// Name of the service, the one that callers of the former service check for.
     pub service: Cow<'static, str>,

@@ -9,7 +9,7 @@ use weir_web::Status;
 use super::console::Console;
 use super::led::Led;
 use super::status_line::{Identity, StatusLine};
-use crate::config::Config;
+use crate::config::{Config, Site};
 use crate::notify::Notifier;
 
 /// The service manager is told no more often: it writes every status down.
@@ -27,16 +27,16 @@ pub struct Display {
 }
 
 impl Display {
-    /// What `config` asks for. Takes the lamp, so it is called while the agent has the rights that it was started with.
+    /// What `config` asks for, with the lamp that was had.
     #[must_use]
-    pub fn new(config: &Config, site: Option<&str>, status: Arc<dyn Status>, now: Instant) -> Self {
+    pub fn new(config: &Config, led: Option<Led>, status: Arc<dyn Status>, now: Instant) -> Self {
         let page = config.web.enabled.then(|| format!("http://{}/", config.web.listen));
-        let identity = Identity::new(site, &config.agent.data_dir);
+        let identity = Identity::new(config.agent.site.as_ref().map(Site::as_str), &config.agent.data_dir);
         Self {
             status,
             line: StatusLine::new(identity, page, now),
             console: None,
-            led: config.agent.led.as_deref().map(Led::take),
+            led,
             untold: None,
             told: None,
         }

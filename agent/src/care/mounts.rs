@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+/// File systems that forget everything at the next start.
+const VOLATILE: [&str; 3] = ["tmpfs", "ramfs", "rootfs"];
+
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
@@ -10,6 +13,14 @@ pub struct Mount {
     pub at: String,
     /// Type of the file system.
     pub kind: String,
+}
+
+impl Mount {
+    /// True where everything is gone at the next start of the system.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        VOLATILE.contains(&self.kind.as_str())
+    }
 }
 
 /// The mount that `path` lies on; none where /proc cannot be read.

@@ -8,7 +8,7 @@ use crate::error::RunError;
 /// What `weir check` is asked to do.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration file
+    /// The configuration file; site files that it names are checked with it
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -20,5 +20,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), RunError> {
         eprintln!("weir: {warning}");
     }
     println!("{}: ok", arguments.file.display());
+    for file in loaded.value.agent.site_files.iter() {
+        let name = file.to_string_lossy();
+        let found = loaded.files.iter().any(|read| *read == name);
+        println!("  site file {name}: {}", if found { "ok" } else { "not there" });
+    }
     Ok(())
 }

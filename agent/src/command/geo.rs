@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::error::RunError;
-
-/// Name of the imported database in the data directory, where the agent finds it by itself.
-pub(super) const IMPORTED: &str = "location.mmdb";
+use crate::start::inventory::IMPORTED;
 
 /// What `weir geo` is asked to do.
 #[derive(Debug, clap::Subcommand)]

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod check;
+mod factory_reset;
 mod geo;
 mod lookup;
 mod meter;
@@ -25,6 +26,7 @@ use crate::config::Config;
 use crate::error::RunError;
 use crate::log;
 use crate::pipeline::{Knowledge, Networks};
+use crate::start::inventory;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,6 +73,8 @@ enum Command {
     /// Databases of places
     #[command(subcommand)]
     Geo(geo::Command),
+    /// Remove everything that the agent made in its data directory: ring, keys, identity
+    FactoryReset(factory_reset::Arguments),
 }
 
 impl Default for Command {
@@ -103,8 +107,13 @@ impl Cli {
     fn run(self) -> Result<(), RunError> {
         let clock = Clock;
         let command = self.command.unwrap_or_default();
-        if let Command::Check(arguments) = &command {
-            return check::run(arguments);
+        match &command {
+            Command::Check(arguments) => return check::run(arguments),
+            Command::Run(arguments) => return run::run(arguments, self.config, self.data_dir, clock),
+            Command::FactoryReset(arguments) => {
+                return factory_reset::run(arguments, self.config.as_deref(), self.data_dir.as_deref());
+            }
+            _ => {}
         }
         // These have to work, most of all, where the configuration does not.
         let found = || selftest::Found::new(self.config.as_deref(), self.data_dir.as_ref());
@@ -121,11 +130,14 @@ impl Cli {
         }
         let config = &loaded.value;
         match &command {
-            Command::Run(arguments) => run::run(arguments, loaded, self.config.as_deref(), clock),
             Command::Meter(arguments) => meter::run(arguments, config, clock),
             Command::Lookup(arguments) => lookup::run(arguments, config, clock),
             Command::Geo(command) => geo::run(command, config),
-            Command::Check(_) | Command::Selftest(_) | Command::SupportBundle(_) => Ok(()),
+            Command::Run(_)
+            | Command::Check(_)
+            | Command::FactoryReset(_)
+            | Command::Selftest(_)
+            | Command::SupportBundle(_) => Ok(()),
         }
     }
 }
@@ -148,7 +160,7 @@ fn knowledge(config: &Config, copies: Option<&Path>, clock: Clock) -> Knowledge 
 
 /// Takes an imported location database from the data directory where the configuration names none.
 fn geo_config(config: &Config) -> weir_geo::Config {
-    let imported = config.agent.data_dir.join(geo::IMPORTED);
+    let imported = config.agent.data_dir.join(inventory::IMPORTED);
     let mut geo = config.geo.clone();
     if geo.city_db.is_none() && imported.is_file() {
         geo.city_db = Some(imported);

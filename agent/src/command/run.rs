@@ -1,7 +1,7 @@
 //! `weir run`: the arguments of the agent.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tracing::{error, info, warn};
@@ -14,10 +14,11 @@ use crate::capture::replay::Speed;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::RunError;
-use crate::settings::Loaded;
-
-/// Directory for private copies of databases, in the data directory.
-const COPIES: &str = "geo";
+use crate::log;
+use crate::settings;
+use crate::start::choice::Origin;
+use crate::start::inventory::COPIES;
+use crate::start::{Choice, Given, Ground, LastGood, Standing, Trouble, privileges};
 
 /// What `weir run` is asked to do.
 #[derive(Debug, Default, clap::Args)]
@@ -34,6 +35,10 @@ pub(super) struct Arguments {
     /// Pace of a replay: `max`, or a factor of the recorded pace
     #[arg(long, value_name = "SPEED", default_value = "1", requires = "replay")]
     speed: Speed,
+    /// Start in spite of mistakes in the configuration, with the last one that worked, and in spite of a data directory
+    /// that cannot be used; say so in the log, in /v1/health and on the page
+    #[arg(long)]
+    keep_last_good: bool,
     /// Write a line to standard output at every change of the agent's condition, and each minute
     #[arg(long)]
     status_line: bool,
@@ -42,38 +47,86 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(
     arguments: &Arguments,
-    loaded: Loaded<Config>,
-    file: Option<&Path>,
+    file: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
     clock: Clock,
 ) -> Result<(), RunError> {
-    let Loaded { value: mut config, warnings, .. } = loaded;
-    if let Some(listen) = arguments.listen {
-        config.web.listen = listen;
-    }
-    if !arguments.interface.is_empty() {
-        config.capture.interfaces.clone_from(&arguments.interface);
-    }
-    let input = if arguments.replay.is_empty() {
-        Input::Interfaces
-    } else {
-        Input::Files { files: arguments.replay.clone(), speed: arguments.speed }
+    let given = Given {
+        file,
+        data_dir,
+        listen: arguments.listen,
+        interfaces: arguments.interface.clone(),
+        keep_last_good: arguments.keep_last_good,
     };
-    let log = super::start_log(&config.log)?;
-    for warning in warnings {
-        warn!("{warning}");
-    }
+    let choice = Choice::make(&given, &settings::environment())?;
+    let log = super::start_log(&choice.loaded.value.log)?;
+    choice.log(&given);
+    let trouble = choice.trouble(&given);
+    let Choice { loaded, entry, origin, .. } = choice;
+    let config = loaded.value;
     info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.agent.data_dir.display(), "weir starts");
-    let file = file.map(Path::to_owned);
-    let reload: Reload = Box::new(move || {
-        let again = Config::load(file.as_deref())?.value;
-        log.set_level(again.log.level);
-        Ok(again)
-    });
-    let mut agent = Agent::build(config, input, prepare, reload, clock)?;
+    let captures = arguments.replay.is_empty() && config.capture.enabled;
+    if let Some(owner) = entry.owner.as_ref().filter(|owner| owner.is_named) {
+        match owner.give(&config.agent.data_dir) {
+            // A directory that cannot be used is told when it is entered.
+            Err(problem) if given.keep_last_good => error!("{problem}"),
+            other => other?,
+        }
+    }
+    privileges::give_up(entry.owner.as_ref(), captures)?;
+    let ground = Ground::enter(&config, entry, given.keep_last_good, clock)?;
+    let standing = Arc::clone(&ground.standing);
+    standing.set_config(trouble);
+    let last_good = given.keep_last_good.then(|| LastGood::of(&config.agent.data_dir));
+    // What was fallen back to is kept already.
+    let effective = (origin == Origin::Given).then_some(loaded.effective);
+    let keeper = last_good.clone();
+    let reload = reload(given, log, standing, last_good, origin);
+    let mut agent = Agent::build(config, arguments.input(), ground, prepare, reload, clock)?;
     if arguments.status_line {
         agent.tell_stdout();
     }
-    agent.run()
+    agent.run(|| {
+        if let (Some(keeper), Some(effective)) = (keeper, effective) {
+            keeper.keep(effective.as_deref());
+        }
+    })
+}
+
+impl Arguments {
+    fn input(&self) -> Input {
+        if self.replay.is_empty() {
+            return Input::Interfaces;
+        }
+        Input::Files { files: self.replay.clone(), speed: self.speed }
+    }
+}
+
+/// Reads the given configuration again, tells the health of it, and keeps one that is good.
+fn reload(
+    given: Given,
+    log: log::Handle,
+    standing: Arc<Standing>,
+    last_good: Option<LastGood>,
+    origin: Origin,
+) -> Reload {
+    Box::new(move || {
+        let again = given.read().inspect_err(|problem| {
+            standing.set_config(Some(given.not_reloaded(problem)));
+        })?;
+        standing.set_config(waits_for_a_start(origin));
+        if let Some(last_good) = &last_good {
+            last_good.keep(again.effective.as_deref());
+        }
+        log.set_level(again.value.log.level);
+        Ok(again.value)
+    })
+}
+
+/// What is still missing after a good reload of an agent that did not start with the given configuration.
+fn waits_for_a_start(origin: Origin) -> Option<Trouble> {
+    let detail = "the configuration is correct again, but the agent did not start with it: sections other than log, networks, geo, ti and risk apply when weir is restarted";
+    (origin != Origin::Given).then(|| Trouble::degraded(detail.to_owned()))
 }
 
 /// Databases, lists and networks of the running agent; what is wrong with them goes to the log.

@@ -1,10 +1,11 @@
 //! Reads a settings type from TOML and the environment, and reports everything that is wrong with it at once.
 //!
-//! From: the text of the configuration file and the variables of the process. To: any type that `serde` can make, with
-//! `deny_unknown_fields` on its sections. The document is parsed once. What the type refuses is noted with its line,
-//! taken out, and the type is asked again, until it refuses nothing.
+//! From: the texts of the configuration files and the variables of the process. To: any type that `serde` can make, with
+//! `deny_unknown_fields` on its sections. Each text is parsed once and laid over the one before. What the type refuses is
+//! noted with its file and line, taken out, and the type is asked again, until it refuses nothing.
 
 mod explain;
+mod layers;
 mod schema;
 mod tree;
 mod variables;
@@ -12,10 +13,13 @@ mod variables;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+pub use layers::{Barred, Layer};
+use layers::{Places, moved, overlay};
 use tree::{Step, dotted, insert, is_section, last_name, locate, remove, start, steps};
 use variables::Override;
 
@@ -33,6 +37,11 @@ pub struct Loaded<T> {
     pub warnings: Vec<String>,
     /// Keys that a variable set, with the variable's name.
     pub overridden: Vec<(String, String)>,
+    /// The files that were read, in order.
+    pub files: Vec<String>,
+    /// What the files say all together, without the variables, as one TOML text; none where a number in them is larger
+    /// than TOML promises (64 bits, signed).
+    pub effective: Option<String>,
 }
 
 /// One thing wrong with the settings.
@@ -71,65 +80,109 @@ pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os().map(|(name, text)| (lossy(name), lossy(text))).collect()
 }
 
-/// Reads a `T` from `text`, the content of the file named `file`, and from `environment`.
-///
-/// `WEIR_<SECTION>_<KEY>` sets a key, as does an alias of `aliases`, pairs of a variable's name and a dotted key. The
-/// file's value yields to an alias, an earlier alias to a later one, and all to `WEIR_…`. A list is given with commas.
+/// Reads a `T` from `text`, the content of the file named `file`, and from `environment`, as [`load_layers`] does.
 ///
 /// # Errors
-/// Every problem of the file and the variables, in the order of lines, at most [`MAX_PROBLEMS`].
+/// As [`load_layers`].
 pub fn load<T: DeserializeOwned>(
     text: &str,
     file: &str,
     environment: &[(String, String)],
     aliases: &[(&str, &str)],
 ) -> Result<Loaded<T>, Vec<Problem>> {
-    if text.len() > MAX_BYTES {
-        let message = format!("{} bytes are no configuration; at most {MAX_BYTES} are read", text.len());
-        return Err(vec![Problem {
-            origin: file.into(),
-            line: None,
-            column: None,
-            key: String::new(),
-            message,
-        }]);
-    }
+    load_layers(&[Layer::new(file, text)], environment, aliases)
+}
+
+/// Reads a `T` from `layers`, later over earlier, and from `environment`, which is over all.
+///
+/// `WEIR_<SECTION>_<KEY>` sets a key, as does an alias of `aliases`, pairs of a variable's name and a dotted key. The
+/// file's value yields to an alias, an earlier alias to a later one, and all to `WEIR_…`. A list is given with commas.
+///
+/// # Errors
+/// Every problem of the files and the variables, in the order of files and lines, at most [`MAX_PROBLEMS`].
+pub fn load_layers<T: DeserializeOwned>(
+    layers: &[Layer],
+    environment: &[(String, String)],
+    aliases: &[(&str, &str)],
+) -> Result<Loaded<T>, Vec<Problem>> {
     let (overrides, warnings) = variables::overrides(&schema::keys::<T>(), environment, aliases);
-    let (mut table, syntax) = DeTable::parse_recoverable(text);
+    let places = Places::new(layers.iter().map(|layer| layer.usable().0).collect());
+    let reader = Reader { layers, places, overrides: &overrides };
+    let mut problems = Vec::new();
+    let mut table = reader.merge(&mut problems);
+    let broken: BTreeSet<_> = problems.iter().filter_map(|problem| reader.broken(problem)).collect();
+    let effective = written(&table);
     for set in &overrides {
         if let Ok(value) = DeValue::parse(&set.literal) {
-            insert(table.get_mut(), &set.path, value);
+            insert(&mut table, &set.path, value);
         }
     }
-    let reader = Reader { text, file, overrides: &overrides };
-    let mut problems: Vec<_> = syntax.iter().map(|error| reader.syntax(error)).collect();
-    let broken: BTreeSet<_> = problems.iter().filter_map(|problem| problem.line).collect();
-    let value = reader.read(table, &broken, &mut problems);
+    let value = reader.read(Spanned::new(0..0, table), &broken, &mut problems);
     match value {
         Some(value) if problems.is_empty() => {
             let by = overrides.iter().map(|set| (set.path.join("."), set.variable.clone())).collect();
-            Ok(Loaded { value, warnings, overridden: by })
+            let files = layers.iter().map(|layer| layer.name.clone()).collect();
+            Ok(Loaded { value, warnings, overridden: by, files, effective })
         }
         _ => {
-            problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
+            problems.sort_by_key(|problem| (reader.layer(problem), problem.line.unwrap_or(usize::MAX)));
             problems.truncate(MAX_PROBLEMS);
             Err(problems)
         }
     }
 }
 
+fn written(table: &DeTable<'_>) -> Option<String> {
+    let table = toml::Table::deserialize(Deserializer::from(Spanned::new(0..0, table.clone())));
+    table.ok().map(|table| table.to_string())
+}
+
 struct Reader<'a> {
-    text: &'a str,
-    file: &'a str,
+    layers: &'a [Layer],
+    places: Places<'a>,
     overrides: &'a [Override],
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// All layers as one table, and what is no TOML or no layer's to set.
+    fn merge(&self, problems: &mut Vec<Problem>) -> DeTable<'a> {
+        let mut merged = DeTable::new();
+        for (at, layer) in self.layers.iter().enumerate() {
+            let (text, unusable) = layer.usable();
+            let start = self.places.start(at);
+            problems.extend(unusable.map(|message| Problem {
+                origin: layer.name.clone(),
+                line: None,
+                column: None,
+                key: String::new(),
+                message,
+            }));
+            let (table, syntax) = DeTable::parse_recoverable(text);
+            problems.extend(syntax.iter().map(|error| self.syntax(start, text.len(), error)));
+            let mut table = moved(table.into_inner(), start);
+            for (span, steps, advice) in layer.bar(&mut table) {
+                problems.push(self.problem(&steps, Some(self.places.line(span.start)), advice.to_owned()));
+            }
+            overlay(&mut merged, table);
+        }
+        merged
+    }
+
+    /// The place of a problem with the syntax.
+    fn broken(&self, problem: &Problem) -> Option<(usize, usize)> {
+        problem.column.and(problem.line).map(|line| (self.layer(problem), line))
+    }
+
+    /// The layer that a problem is in; variables come last.
+    fn layer(&self, problem: &Problem) -> usize {
+        self.layers.iter().position(|layer| layer.name == problem.origin).unwrap_or(usize::MAX)
+    }
+
     /// The value once nothing more is refused; `None` when a refusal could not be taken out.
     fn read<T: DeserializeOwned>(
         &self,
         mut table: Spanned<DeTable<'_>>,
-        broken: &BTreeSet<usize>,
+        broken: &BTreeSet<(usize, usize)>,
         problems: &mut Vec<Problem>,
     ) -> Option<T> {
         let mut removed = BTreeSet::new();
@@ -160,39 +213,44 @@ impl Reader<'_> {
         }
     }
 
-    fn problem(&self, steps: &[Step], line: Option<usize>, message: String) -> Problem {
+    fn problem(&self, steps: &[Step], place: Option<(usize, usize)>, message: String) -> Problem {
         let set_by = |set: &&Override| {
             set.path.len() <= steps.len()
                 && set.path.iter().zip(steps).all(|(name, step)| *step == Step::Key((*name).to_owned()))
         };
         let key = dotted(steps);
-        match self.overrides.iter().rev().find(set_by) {
+        let by = self.overrides.iter().rev().find(set_by).filter(|_| !self.is_barred(place, steps));
+        match by {
             Some(set) => Problem { origin: set.variable.clone(), line: None, column: None, key, message },
-            None => Problem { origin: self.file.into(), line, column: None, key, message },
+            None => {
+                let layer = self.layers.get(place.map_or(0, |(layer, _)| layer));
+                let origin = layer.map(|layer| layer.name.clone()).unwrap_or_default();
+                Problem { origin, line: place.map(|(_, line)| line), column: None, key, message }
+            }
         }
     }
 
-    fn syntax(&self, error: &toml::de::Error) -> Problem {
-        let at = error.span().map_or(self.text.len(), |span| span.start.min(self.text.len()));
-        let before = &self.text.as_bytes()[..at];
-        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
-        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    /// True where it is the layer that may not set the key, whoever else sets it.
+    fn is_barred(&self, place: Option<(usize, usize)>, steps: &[Step]) -> bool {
+        let layer = place.and_then(|(layer, _)| self.layers.get(layer));
+        layer.is_some_and(|layer| layer.barred.iter().any(|(path, _)| path.join(".") == dotted(steps)))
+    }
+
+    fn syntax(&self, start: usize, length: usize, error: &toml::de::Error) -> Problem {
+        let at = start + error.span().map_or(length, |span| span.start.min(length));
+        let (layer, line) = self.places.line(at);
         Problem {
-            origin: self.file.into(),
-            line: Some(self.line_of(at)),
-            column: Some(column),
+            origin: self.layers[layer].name.clone(),
+            line: Some(line),
+            column: Some(self.places.column(at)),
             key: String::new(),
             message: error.message().to_owned(),
         }
     }
 
-    /// The line of a span that was parsed; what a variable put there has an empty one.
-    fn line(&self, span: std::ops::Range<usize>) -> Option<usize> {
-        (!span.is_empty()).then(|| self.line_of(span.start))
-    }
-
-    fn line_of(&self, at: usize) -> usize {
-        self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|&&b| b == b'\n').count() + 1
+    /// The layer and line of a span that was parsed; what a variable put there has an empty one.
+    fn line(&self, span: std::ops::Range<usize>) -> Option<(usize, usize)> {
+        (!span.is_empty()).then(|| self.places.line(span.start))
     }
 }
 

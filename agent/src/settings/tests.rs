@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::{Loaded, MAX_BYTES, MAX_PROBLEMS, Problem, load};
+use super::{Layer, Loaded, MAX_BYTES, MAX_PROBLEMS, Problem, load, load_layers};
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -280,6 +280,23 @@ proptest! {
             prop_assert!(!problems.is_empty());
             let lines = text.lines().count() + 1;
             prop_assert!(problems.iter().all(|problem| problem.line.is_none_or(|line| (1..=lines).contains(&line))));
+        }
+    }
+
+    #[test]
+    fn any_texts_laid_over_each_other_end_with_settings_or_problems_of_one_of_them(
+        texts in proptest::collection::vec("(\\[\\[?(capture|netflow|uplink|rules)\\]\\]?\n|(snaplen|port|rules|capture|token) ?= ?[0-9\"\\[\\]{}a-z, ]{0,6}\n|\\PC{0,5}\n){0,8}", 1..4),
+    ) {
+        let layers: Vec<_> = texts.iter().enumerate().map(|(at, text)| Layer::new(&at.to_string(), text)).collect();
+        match load_layers::<Settings>(&layers, &[], ALIASES) {
+            Ok(loaded) => {
+                let text = loaded.effective.expect("no number is that large");
+                prop_assert_eq!(load::<Settings>(&text, "effective", &[], ALIASES).unwrap().value, loaded.value);
+            }
+            Err(problems) => for problem in problems {
+                let lines = texts[problem.origin.parse::<usize>().unwrap()].lines().count() + 1;
+                prop_assert!(problem.line.is_none_or(|line| (1..=lines).contains(&line)), "{}", problem);
+            }
         }
     }
 

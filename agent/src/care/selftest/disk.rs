@@ -19,8 +19,6 @@ const PROBE: &str = "selftest.tmp";
 const PROBE_BYTES: usize = 4_096;
 /// SQLite's check reads the whole ring; on slow flash that takes minutes, a technician waits less.
 const CHECK_LIMIT: Duration = Duration::from_secs(10);
-/// File systems that forget everything at the next start.
-const VOLATILE: [&str; 3] = ["tmpfs", "ramfs", "rootfs"];
 
 pub(super) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     let dir = &subject.config.agent.data_dir;
@@ -51,7 +49,7 @@ fn disk(subject: &Subject<'_>, dir: &Path) -> Check {
         return Check::failed("disk", format!("{shown} cannot be written: {error}"), action);
     }
     let mount = mounts::of(dir);
-    if let Some(mount) = mount.as_ref().filter(|mount| VOLATILE.contains(&mount.kind.as_str())) {
+    if let Some(mount) = mount.as_ref().filter(|mount| mount.is_volatile()) {
         let detail = format!("{shown} is on {}: all records are gone after a restart", mount.kind);
         return Check::warn("disk", detail, "put agent.data_dir on a disk");
     }

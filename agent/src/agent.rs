@@ -26,7 +26,7 @@ use crate::collector::{Collector, Policy};
 use crate::config::Config;
 use crate::error::RunError;
 use crate::link::{self, Receiver, Sender};
-use crate::metrics::{Metrics, Point, Sampler, State};
+use crate::metrics::{Metrics, Point, Sampler};
 use crate::notify::{self, Notifier};
 use crate::pipeline::{self, Enricher, Knowledge, Shared};
 use crate::signals::{Signal, Signals};
@@ -365,14 +365,8 @@ fn plan(config: &Config, input: Input, to: &Sender, clock: Clock) -> (Vec<Arc<Po
         Input::Interfaces => {
             let mut names = config.capture.interfaces.clone();
             if names.is_empty() {
-                names.extend(interface::default_route());
-            }
-            if names.is_empty() {
-                let why = "there is no default route to tell which interface: name one with --interface or capture.interfaces";
-                warn!("not capturing: {why}");
-                let point = Point::new("default route", 0);
-                point.state(State::Failed, why);
-                return (vec![Arc::new(point)], Plan::Nothing);
+                // The network may come later than the agent: the worker waits for it.
+                names.push(interface::default_route().unwrap_or_default());
             }
             let workers: Vec<_> = names
                 .iter()
@@ -420,7 +414,7 @@ fn start_inputs(supervisor: &mut Supervisor, plan: Plan, stop: &Stop) -> Result<
         Plan::Interfaces(workers) => {
             for (number, worker) in workers.into_iter().enumerate() {
                 let worker = capture::Worker { stop: stop.clone(), ..worker };
-                let name = format!("cap-{}-{number}", worker.interface);
+                let name = format!("cap-{}-{number}", worker.point.name());
                 spawn(supervisor, &name, LARGE_STACK, move || worker.run())?;
             }
             Ok(())

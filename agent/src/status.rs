@@ -219,9 +219,7 @@ fn capture(points: &[Arc<Point>]) -> web::Capture {
         all.octets += reading.counts.octets;
         all.dropped += reading.kernel.drops;
         // Several workers of one interface are one line.
-        if let Some(same) =
-            all.interfaces.iter_mut().find(|interface| interface.interface == point.name.as_str())
-        {
+        if let Some(same) = all.interfaces.iter_mut().find(|interface| interface.interface == point.name()) {
             same.packets += reading.counts.packets;
             same.octets += reading.counts.octets;
             same.kernel_drops += reading.kernel.drops;
@@ -230,7 +228,7 @@ fn capture(points: &[Arc<Point>]) -> web::Capture {
         }
         let (state, reason) = point.condition();
         all.interfaces.push(web::Interface {
-            interface: point.name.clone().into(),
+            interface: point.name().to_owned().into(),
             state: match state {
                 State::Starting => web::InterfaceState::Off,
                 State::Capturing => web::InterfaceState::Capturing,
@@ -267,10 +265,10 @@ fn losses(metrics: &Metrics) -> Vec<web::Loss> {
     };
     for point in &metrics.points {
         let reading = point.reading();
-        add("kernel_ring_full", &point.name, reading.kernel.drops, web::LossUnit::Packets);
-        add("bad_ring_header", &point.name, reading.damaged, web::LossUnit::Packets);
+        add("kernel_ring_full", point.name(), reading.kernel.drops, web::LossUnit::Packets);
+        add("bad_ring_header", point.name(), reading.damaged, web::LossUnit::Packets);
         for why in NotIp::ALL.into_iter().filter(|why| why.is_undecodable()) {
-            add(why.as_str(), &point.name, reading.counts.not_ip[why as usize], web::LossUnit::Undecoded);
+            add(why.as_str(), point.name(), reading.counts.not_ip[why as usize], web::LossUnit::Undecoded);
         }
     }
     for link in &metrics.links {

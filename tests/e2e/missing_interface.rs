@@ -100,3 +100,26 @@ fn an_agent_without_its_interface_starts_says_so_and_captures_when_it_appears() 
     };
     assert_eq!((flows(1), flows(2)), (500, 500));
 }
+
+#[test]
+fn an_agent_that_is_there_before_the_network_captures_when_the_default_route_comes() {
+    if !weir_tests::is_root() {
+        return;
+    }
+    let netns = Netns::new("early");
+    let options = Options { netns: Some(&netns), ..Options::default() };
+    let mut agent = Agent::start(&options);
+    agent.wait_for("a word about the route", LIMIT, |agent| capture_part(agent)["status"] == "failed");
+    let point = agent.metrics()["capture"]["interfaces"][0].clone();
+    assert_eq!(point["interface"], "default route");
+    assert!(point["reason"].as_str().expect("a reason").contains("no default route"), "{point}");
+    plug(&netns);
+    netns.run("ip", ["route", "add", "default", "dev", MONITOR_PORT]);
+    agent.wait_for("capture", LIMIT, captures);
+    send(&netns, 1);
+    agent.wait_for("the packets", LIMIT, |agent| number(&agent.metrics()["capture"], "packets") >= SENT);
+    assert_eq!(agent.metrics()["capture"]["interfaces"][0]["interface"], MONITOR_PORT);
+    agent.stop();
+    let records = ring::records(&agent.data_dir);
+    assert!(records.iter().filter(|record| record["observer"] == MONITOR_PORT).count() >= 500);
+}

@@ -13,6 +13,11 @@ pub enum Error {
         /// Interface that was asked for.
         interface: String,
     },
+    /// No interface is named, and none has a default route.
+    #[error(
+        "there is no default route to tell which interface: name one with --interface or capture.interfaces"
+    )]
+    NoRoute,
     /// There is no such interface.
     #[error("no interface {interface}; there are: {known}")]
     Unknown {

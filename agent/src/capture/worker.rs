@@ -30,7 +30,7 @@ const EXPIRED_PER_POLL: usize = 8_192;
 
 /// A capture thread before it runs.
 pub struct Worker {
-    /// Interface to read.
+    /// Interface to read; empty for that of the default route, which may come later than the agent.
     pub interface: String,
     /// How to read it.
     pub settings: Settings,
@@ -56,8 +56,7 @@ impl Worker {
         let mut anchor = Anchor::new(self.clock.now(), self.clock.monotonic());
         let mut said = String::new();
         loop {
-            let clock = self.clock;
-            match live::open(&self.interface, &self.settings, move || clock.now()) {
+            match self.open() {
                 Ok(source) => {
                     said.clear();
                     self.opened(&source);
@@ -78,6 +77,16 @@ impl Worker {
         self.publish(&meter);
         self.collector.flush();
         Ok(())
+    }
+
+    fn open(&mut self) -> Result<Live, Error> {
+        if self.interface.is_empty() {
+            self.interface = interface::default_route().ok_or(Error::NoRoute)?;
+            self.point.identify(&self.interface);
+            self.collector.observe(&self.interface);
+        }
+        let clock = self.clock;
+        live::open(&self.interface, &self.settings, move || clock.now())
     }
 
     fn opened(&self, source: &Live) {

@@ -1,7 +1,7 @@
 //! Counters of one observation point.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use super::held;
 use crate::capture::KernelStats;
@@ -30,8 +30,8 @@ pub enum State {
 /// One interface or file, written by its thread, read by anyone.
 #[derive(Default)]
 pub struct Point {
-    /// Name of the interface or file.
-    pub name: String,
+    /// Name of the interface or file; none before it is known which interface.
+    name: OnceLock<String>,
     state: Mutex<(State, String)>,
     frames: AtomicU64,
     packets: AtomicU64,
@@ -67,12 +67,28 @@ pub struct Reading {
 }
 
 impl Point {
-    /// An observation point that has seen nothing.
+    /// An observation point that has seen nothing; with an empty name it is the interface of the default route, once there
+    /// is one.
     #[must_use]
     pub fn new(name: &str, flow_limit: usize) -> Self {
-        let point = Self { name: name.to_owned(), ..Self::default() };
+        let point = Self::default();
+        if !name.is_empty() {
+            point.identify(name);
+        }
         point.flow_limit.store(flow_limit as u64, Ordering::Relaxed);
         point
+    }
+
+    /// Gives the name to a point that has none yet.
+    pub fn identify(&self, name: &str) {
+        // One that has a name keeps it.
+        let _ = self.name.set(name.to_owned());
+    }
+
+    /// Name of the interface or file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.get().map_or("default route", String::as_str)
     }
 
     /// Says what it does, and why it does not.

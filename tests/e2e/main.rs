@@ -3,6 +3,7 @@
 //! The program is found as `weir_tests::meter::binary` says. Tests that need root, a browser or the corpora say so and
 //! are skipped without them, except where `CI=true`.
 
+mod arm;
 mod bad_input;
 mod clock;
 mod display;

@@ -12,8 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::{self, Answer};
-use crate::meter;
 use crate::netns::Netns;
+use crate::program::Program;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -28,6 +28,8 @@ pub struct Options<'a> {
     pub config: Option<String>,
     /// Data directory; a temporary one without it.
     pub data_dir: Option<PathBuf>,
+    /// The program to start; the one for this machine without it.
+    pub program: Option<&'a Program>,
     /// Network namespace to run in.
     pub netns: Option<&'a Netns>,
     /// More variables of the environment.
@@ -83,12 +85,12 @@ impl Agent {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(options.netns)));
         let data_dir = options.data_dir.clone().unwrap_or_else(|| folder.path().join("data"));
-        let plain = meter::command();
+        let plain = options.program.map_or_else(|| Program::native().command(), Program::command);
         let mut command = match options.netns {
             Some(netns) => netns.command(plain.get_program()),
             None => Command::new(plain.get_program()),
         };
-        command.env_clear();
+        command.args(plain.get_args()).env_clear();
         for (name, value) in plain.get_envs() {
             command.env(name, value.expect("set, not removed"));
         }

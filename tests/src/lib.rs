@@ -1,7 +1,7 @@
 //! What the end-to-end tests, the benches and the shipped capture are made of.
 //!
 //! Frames and captures ([`frames`], [`pcap`], [`session`], [`traffic`], [`office`]), the program under test
-//! ([`agent`], [`meter`], [`http`]), and the ground it stands on ([`netns`], [`browser`], [`corpora`]).
+//! ([`program`], [`agent`], [`meter`], [`http`]), and the ground it stands on ([`netns`], [`browser`], [`corpora`]).
 
 pub mod agent;
 pub mod browser;
@@ -13,6 +13,7 @@ pub mod netns;
 pub mod office;
 pub mod payload;
 pub mod pcap;
+pub mod program;
 pub mod random;
 pub mod ring;
 pub mod sender;

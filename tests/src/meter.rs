@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use crate::program::Program;
 
 /// The program under test.
 ///
@@ -103,10 +105,7 @@ pub fn weir(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
 /// A `weir` command with an empty environment but for the search path and the home.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(binary());
-    command.env_clear().stdin(Stdio::null());
-    command.envs(std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "HOME" | "TMPDIR")));
-    command
+    Program::native().command()
 }
 
 /// Runs `command` to its end.

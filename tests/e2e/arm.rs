@@ -175,7 +175,7 @@ fn an_agent_keeps_and_shows_its_rows_over_a_restart() {
         };
         let mut agent = Agent::start(&options);
         assert_eq!(agent.key(), key, "{program}: a key of its own");
-        assert_eq!(agent.metrics()["store"]["rows"], rows, "{program}");
+        agent.wait_for("the rows of the ring", LIMIT, |agent| agent.metrics()["store"]["rows"] == rows);
         assert_eq!(recent(&agent), newest, "{program}");
         let answer = agent.call("POST", "/v1/lookup", Some(&key), Some(&json!({"ip": "8.8.8.8"})));
         assert_eq!(answer.expect("an answer").json()["geo"]["country"], "US", "{program}");

@@ -46,8 +46,8 @@ impl Status {
         let now = self.clock.now();
         let code = if ring.fails { "unwritable" } else { "short" };
         let store = web::Part::new("store", store_condition(ring), code, ring.trouble.clone());
-        let clock = TimeSync::read(now).trouble(now);
-        let clock = web::Part::new("clock", web::Condition::Degraded, "unset", clock);
+        let sync = TimeSync::read(now);
+        let clock = web::Part::new("clock", web::Condition::Degraded, sync.as_str(), sync.trouble(now));
         let around = [capture_part(&self.metrics.points), store, clock];
         around.into_iter().chain(self.standing.parts()).collect()
     }

@@ -15,7 +15,7 @@ use weir_flow::Timestamp;
 
 use crate::clock::Clock;
 
-/// Touched by systemd-timesyncd after every answer of a time server (systemd-timesyncd.service(8)).
+/// In the runtime directory of systemd-timesyncd, which is there while it runs. Touched by it after every answer of a time server (systemd-timesyncd.service(8)).
 const MARK: &str = "/run/systemd/timesync/synchronized";
 /// A time server is asked every 34 minutes at least (`PollIntervalMaxSec=`); after a day without an answer the clock drifts.
 const MARK_HOLDS: Duration = Duration::from_secs(24 * 3_600);
@@ -32,6 +32,9 @@ pub enum TimeSync {
     Unset,
     /// It is set; no time service is known to keep it right.
     FreeRunning,
+    /// A time service runs, and no server has answered it within the last day: on a device without a clock chip the time is
+    /// that of its last save, or of its image.
+    Unconfirmed,
     /// A time server has confirmed it within the last day.
     Synchronised,
 }
@@ -47,11 +50,14 @@ impl TimeSync {
         if !Clock::is_set(now) {
             return Self::Unset;
         }
+        let is_kept = mark.parent().is_some_and(Path::is_dir);
         let touched = fs::metadata(mark).and_then(|meta| meta.modified()).ok();
         let touched = touched.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let now = Duration::from_micros(now.micros().unsigned_abs());
         if touched.is_some_and(|at| now.abs_diff(at) <= MARK_HOLDS) {
             Self::Synchronised
+        } else if is_kept {
+            Self::Unconfirmed
         } else {
             Self::FreeRunning
         }
@@ -63,15 +69,22 @@ impl TimeSync {
         match self {
             Self::Unset => "unset",
             Self::FreeRunning => "free_running",
+            Self::Unconfirmed => "unconfirmed",
             Self::Synchronised => "synchronised",
         }
     }
 
-    /// What is wrong with a clock that says `now`, and what to do; empty while it is set.
+    /// What is wrong with a clock that says `now`, and what to do; empty while nothing is.
     #[must_use]
     pub fn trouble(self, now: Timestamp) -> String {
-        if self != Self::Unset {
-            return String::new();
+        match self {
+            Self::FreeRunning | Self::Synchronised => return String::new(),
+            Self::Unconfirmed => {
+                return "no time server has confirmed the clock: start times of flows may be wrong. \
+                        Let systemd-timesyncd reach its server (`timedatectl timesync-status`)"
+                    .to_owned();
+            }
+            Self::Unset => {}
         }
         let stamp = now.to_string();
         let date = stamp.split('T').next().unwrap_or_default();
@@ -151,13 +164,17 @@ mod tests {
             "{trouble}"
         );
         assert_eq!(TimeSync::FreeRunning.trouble(at(0)), "");
+        let trouble = TimeSync::Unconfirmed.trouble(at(0));
+        assert!(trouble.starts_with("no time server has confirmed the clock"), "{trouble}");
     }
 
     #[test]
-    fn a_fresh_mark_means_synchronised_an_old_one_and_none_free_running() {
+    fn a_fresh_mark_means_synchronised_an_old_one_and_none_unconfirmed() {
         let dir = tempfile::tempdir().unwrap();
-        let mark = dir.path().join("synchronized");
-        assert_eq!(TimeSync::by_mark(at(0), &mark), TimeSync::FreeRunning);
+        let mark = dir.path().join("timesync/synchronized");
+        assert_eq!(TimeSync::by_mark(at(0), &mark), TimeSync::FreeRunning, "no time service");
+        fs::create_dir(mark.parent().unwrap()).unwrap();
+        assert_eq!(TimeSync::by_mark(at(0), &mark), TimeSync::Unconfirmed);
         let file = File::create(&mark).unwrap();
         let touched = |seconds: i64| {
             let micros = u64::try_from(at(seconds).micros()).unwrap();
@@ -165,7 +182,7 @@ mod tests {
             TimeSync::by_mark(at(0), &mark)
         };
         assert_eq!(touched(-2_048), TimeSync::Synchronised);
-        assert_eq!(touched(-DAY - 60), TimeSync::FreeRunning);
+        assert_eq!(touched(-DAY - 60), TimeSync::Unconfirmed);
     }
 
     #[test]

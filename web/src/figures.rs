@@ -251,7 +251,7 @@ pub struct Store {
 /// The wall clock.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Clock {
-    /// `unset`, `free_running` or `synchronised`.
+    /// `unset`, `free_running`, `unconfirmed` or `synchronised`.
     pub state: Cow<'static, str>,
     /// Whether rows go by age; they do not while the clock cannot be believed.
     pub retention_by_age: bool,

@@ -21,6 +21,10 @@ pub(super) fn clock(now: Timestamp) -> Check {
             let trouble = sync.trouble(now);
             Check::failed("clock", trouble.split(". ").next().unwrap_or_default(), action)
         }
+        TimeSync::Unconfirmed => {
+            let action = "let systemd-timesyncd reach its server: `timedatectl timesync-status`";
+            Check::warn("clock", format!("{now}, no time server has confirmed it within a day"), action)
+        }
         TimeSync::FreeRunning => {
             let action =
                 "enable systemd-timesyncd: `timedatectl set-ntp true`; other services leave no mark to see";

@@ -8,8 +8,8 @@ use weir_web::Status;
 
 use super::console::Console;
 use super::led::Led;
-use super::status_line::{Identity, StatusLine};
-use crate::config::{Config, Site};
+use super::status_line::StatusLine;
+use crate::config::Config;
 use crate::notify::Notifier;
 
 /// The service manager is told no more often: it writes every status down.
@@ -31,15 +31,7 @@ impl Display {
     #[must_use]
     pub fn new(config: &Config, led: Option<Led>, status: Arc<dyn Status>, now: Instant) -> Self {
         let page = config.web.enabled.then(|| format!("http://{}/", config.web.listen));
-        let identity = Identity::new(config.agent.site.as_ref().map(Site::as_str), &config.agent.data_dir);
-        Self {
-            status,
-            line: StatusLine::new(identity, page, now),
-            console: None,
-            led,
-            untold: None,
-            told: None,
-        }
+        Self { status, line: StatusLine::new(page, now), console: None, led, untold: None, told: None }
     }
 
     /// Writes each line to standard output too.

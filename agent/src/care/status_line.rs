@@ -2,8 +2,6 @@
 //!
 //! From: health and counters, once a second. To: [`super::console`] and `STATUS=` of the service manager.
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use weir_web::{Condition, Health, Metrics};
@@ -20,25 +18,6 @@ const MAX_TROUBLE: usize = 160;
 const ID_CHARACTERS: usize = 8;
 /// Longest name of a branch that is shown.
 const MAX_SITE: usize = 64;
-/// The device's name, in the data directory.
-const ID_FILE: &str = "device.id";
-
-/// Who the device is, as the line shows it.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    site: String,
-    id: String,
-}
-
-impl Identity {
-    /// Of the branch `site`; the device's name is read from `data_dir` where there is one.
-    #[must_use]
-    pub fn new(site: Option<&str>, data_dir: &Path) -> Self {
-        let id = fs::read_to_string(data_dir.join(ID_FILE)).unwrap_or_default();
-        let id: String = id.trim().chars().take(ID_CHARACTERS).collect();
-        Self { site: word(site.unwrap_or_default()), id: word(&id) }
-    }
-}
 
 /// One word of a line of words; `-` for nothing.
 fn word(text: &str) -> String {
@@ -60,7 +39,6 @@ pub const fn state(condition: Condition) -> &'static str {
 /// Makes lines, and knows when one is due.
 #[derive(Debug)]
 pub struct StatusLine {
-    identity: Identity,
     /// Where the page is; none when it is not served.
     page: Option<String>,
     told: Option<Told>,
@@ -77,8 +55,8 @@ struct Told {
 impl StatusLine {
     /// A line that has not been told yet.
     #[must_use]
-    pub fn new(identity: Identity, page: Option<String>, now: Instant) -> Self {
-        Self { identity, page, told: None, packets: (0, now) }
+    pub fn new(page: Option<String>, now: Instant) -> Self {
+        Self { page, told: None, packets: (0, now) }
     }
 
     /// The line when one is due: the first time, at every change of condition, and each minute.
@@ -96,7 +74,10 @@ impl StatusLine {
 
     fn line(&mut self, health: &Health, metrics: &Metrics, now: Instant) -> String {
         let pps = self.rate(metrics.capture.packets, now);
-        let Identity { site, id } = &self.identity;
+        let site = word(metrics.agent.site.as_deref().unwrap_or_default());
+        let id: String =
+            metrics.agent.device_id.iter().flat_map(|id| id.chars()).take(ID_CHARACTERS).collect();
+        let id = word(&id);
         let page = self.page.as_deref().unwrap_or("-");
         let mut line = format!(
             "weir {} site={site} id={id} state={} page={page} flows={} pps={pps} kernel_drops={} clock={} stored={}",
@@ -135,7 +116,7 @@ mod tests {
 
     use weir_web::{Condition, Health, Metrics, Part};
 
-    use super::{Identity, StatusLine};
+    use super::StatusLine;
     use crate::clock::Clock;
 
     fn health(store: &str) -> Health {
@@ -157,21 +138,21 @@ mod tests {
         metrics.capture.dropped = 3;
         metrics.table.flows = 12;
         metrics.clock.state = "synchronised".into();
+        metrics.agent.device_id = Some("0123456789abcdef".into());
         metrics
     }
 
-    fn line(site: Option<&str>) -> (StatusLine, Instant) {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("device.id"), "0123456789abcdef\n").unwrap();
+    fn line() -> (StatusLine, Instant) {
         let now = Clock.monotonic();
-        let page = Some("http://127.0.0.1:8080/".to_owned());
-        (StatusLine::new(Identity::new(site, dir.path()), page, now), now)
+        (StatusLine::new(Some("http://127.0.0.1:8080/".to_owned()), now), now)
     }
 
     #[test]
     fn the_line_says_who_where_and_how() {
-        let (mut line, now) = line(Some("Branch 12"));
-        let text = line.due(&health(""), &metrics(5_000), now + Duration::from_secs(10)).unwrap();
+        let (mut line, now) = line();
+        let mut metrics = metrics(5_000);
+        metrics.agent.site = Some("Branch 12".into());
+        let text = line.due(&health(""), &metrics, now + Duration::from_secs(10)).unwrap();
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
             text,
@@ -184,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_line_comes_at_once_on_a_change_and_else_each_minute() {
-        let (mut line, now) = line(None);
+        let (mut line, now) = line();
         let at = |seconds| now + Duration::from_secs(seconds);
         assert!(line.due(&health(""), &metrics(0), at(0)).is_some());
         assert!(line.due(&health(""), &metrics(900), at(30)).is_none(), "numbers are no change");
@@ -198,7 +179,7 @@ mod tests {
 
     #[test]
     fn an_endless_trouble_is_cut() {
-        let (mut line, now) = line(None);
+        let (mut line, now) = line();
         let told = line.due(&health(&"long ".repeat(10_000)), &metrics(0), now).unwrap();
         assert!(told.len() < 400 && told.ends_with("..."), "{told}");
     }

@@ -1,11 +1,13 @@
 //! The agent: its parts put together, started back to front and stopped front to back.
 //!
 //! ```text
-//! capture or replay ─ link ─ pipeline ─ link ─ store ══ ring ══ web workers ─ guard
+//! capture and collection, or replay ─ link ─ pipeline ─ link ─ store ══ ring ══ web workers ─ guard
 //! ```
 //!
 //! `main` waits for signals and for the first worker to end, feeds the watchdog, and looks once a second after what
 //! changes by itself: databases, lists, windows.
+
+mod inputs;
 
 use std::env;
 use std::num::NonZeroU32;
@@ -16,17 +18,13 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 use weir_web::Web;
 
-use crate::capture::interface;
-use crate::capture::live::{Fanout, FanoutBy, Settings};
-use crate::capture::replay::{Replay, Speed};
-use crate::capture::{self, bpf::Program};
 use crate::care::display::Display;
 use crate::clock::Clock;
-use crate::collector::{Collector, Policy};
+use crate::collect::kept::Keeper;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::link::{self, Receiver, Sender};
-use crate::metrics::{Metrics, Point, Sampler};
+use crate::metrics::{Metrics, Sampler};
 use crate::notify::{self, Notifier};
 use crate::pipeline::{self, Enricher, Knowledge, Shared};
 use crate::signals::{Signal, Signals};
@@ -46,18 +44,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// A stop that takes longer than this is given up: systemd's own limit is 90 s.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// What feeds the agent with packets.
-pub enum Input {
-    /// The interfaces of the configuration.
-    Interfaces,
-    /// Capture files.
-    Files {
-        /// In this order.
-        files: Vec<PathBuf>,
-        /// At this pace.
-        speed: Speed,
-    },
-}
+pub use inputs::Input;
+use inputs::Inputs;
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> Result<Config, RunError>>;
@@ -71,7 +59,7 @@ pub struct Agent {
     prepare: Prepare,
     reload: Reload,
     metrics: Arc<Metrics>,
-    plan: Plan,
+    inputs: Inputs,
     place: Place,
     key_file: PathBuf,
     web: Option<Web>,
@@ -79,13 +67,6 @@ pub struct Agent {
     signals: Signals,
     links: (Sender, Receiver, Sender, Receiver),
     clock: Clock,
-}
-
-/// Which observation points there are.
-enum Plan {
-    Interfaces(Vec<capture::Worker>),
-    Files(Replay),
-    Nothing,
 }
 
 impl Agent {
@@ -105,15 +86,18 @@ impl Agent {
             |error: std::io::Error| RunError::Unavailable(format!("cannot take signals: {error}"));
         let signals = Signals::new().map_err(unavailable)?;
         if let Input::Files { files, .. } = &input {
-            readable(files)?;
+            inputs::readable(files)?;
         }
         let Ground { listener, led, place, keys, key_file, standing } = ground;
         let knowledge = Arc::new(Shared::new(prepare(&config, clock)));
-        let (to_pipeline, from_inputs) = link::channel("capture → pipeline", INPUT_RECORDS);
+        let (to_pipeline, from_inputs) = link::channel("inputs → pipeline", INPUT_RECORDS);
         let (to_store, from_pipeline) = link::channel("pipeline → store", STORE_RECORDS);
         let links = vec![to_pipeline.stats(), to_store.stats()];
-        let (points, plan) = plan(&config, input, &to_pipeline, clock);
-        let metrics = Arc::new(Metrics::new(clock.monotonic(), points, links));
+        // What is kept in memory for this run is nothing to know after a restart.
+        let writable = place.temporary.is_none().then(|| place.dir.clone());
+        let inputs = Inputs::plan(&config, input, &to_pipeline, writable, clock);
+        let (points, collecting) = (inputs.points.clone(), Arc::clone(&inputs.collecting));
+        let metrics = Arc::new(Metrics::new(clock.monotonic(), points, links, collecting));
         let shared = Arc::clone(&knowledge);
         let mapped = move || {
             shared.current().geo.info().iter().filter(|one| one.mapped).filter_map(|one| one.bytes).sum()
@@ -131,7 +115,7 @@ impl Agent {
             prepare,
             reload,
             metrics,
-            plan,
+            inputs,
             place,
             key_file,
             web,
@@ -158,7 +142,7 @@ impl Agent {
             prepare,
             reload,
             metrics,
-            plan,
+            inputs,
             place,
             key_file,
             web,
@@ -192,7 +176,8 @@ impl Agent {
             pipeline::Worker { from: from_inputs, to: to_store, enricher, metrics: Arc::clone(&metrics) };
         spawn(&mut supervisor, "pipeline", LARGE_STACK, move || pipeline.run())?;
         let stop_web = web.map(|web| serve(&mut supervisor, web, &key_file)).transpose()?;
-        start_inputs(&mut supervisor, plan, &stop)?;
+        let keeper = inputs.keeper.clone();
+        inputs.start(&mut supervisor, &stop)?;
         notifier.ready();
         started();
         let is_watched = watchdog().is_some();
@@ -203,6 +188,7 @@ impl Agent {
             reload,
             metrics,
             display,
+            keeper: keeper.clone(),
             notifier,
             is_watched,
             signals,
@@ -212,7 +198,9 @@ impl Agent {
         stop.set();
         // From here only the inputs hold the link open: when they have drained, it closes.
         drop(to_pipeline);
-        finish(supervisor, stop_web, outcome)
+        let finished = finish(supervisor, stop_web, outcome);
+        keeper.finish();
+        finished
     }
 }
 
@@ -248,6 +236,7 @@ struct Care {
     reload: Reload,
     metrics: Arc<Metrics>,
     display: Display,
+    keeper: Keeper,
     notifier: Notifier,
     /// The service manager waits for signs of life.
     is_watched: bool,
@@ -281,6 +270,7 @@ impl Care {
                 next = now + TICK;
                 sampler.sample(&self.metrics, self.clock.now(), now);
                 self.refresh(now, &mut refreshed);
+                self.keeper.refresh(now);
                 self.display.refresh(&self.notifier, now);
                 if self.is_watched {
                     self.notifier.watchdog();
@@ -334,91 +324,6 @@ impl Care {
             }
         }
         self.notifier.ready();
-    }
-}
-
-/// Names what cannot be read before anything is started.
-fn readable(files: &[PathBuf]) -> Result<(), RunError> {
-    for file in files.iter().filter(|file| file.as_os_str() != "-") {
-        std::fs::File::open(file).map_err(|error| {
-            RunError::NoInput(format!(
-                "cannot open {}: {error}; check the name and your right to read it",
-                file.display()
-            ))
-        })?;
-    }
-    Ok(())
-}
-
-fn plan(config: &Config, input: Input, to: &Sender, clock: Clock) -> (Vec<Arc<Point>>, Plan) {
-    let limit = config.flow.max_flows.get();
-    let stop = Stop::new();
-    match input {
-        Input::Files { files, speed } => {
-            let points: Vec<_> =
-                files.iter().map(|file| Arc::new(Point::new(&file.to_string_lossy(), limit))).collect();
-            let collector = Collector::new(to.clone(), Policy::Push, "", clock);
-            let flow = config.flow;
-            (points.clone(), Plan::Files(Replay { files, speed, flow, collector, points, stop, clock }))
-        }
-        Input::Interfaces if !config.capture.enabled => (Vec::new(), Plan::Nothing),
-        Input::Interfaces => {
-            let mut names = config.capture.interfaces.clone();
-            if names.is_empty() {
-                // The network may come later than the agent: the worker waits for it.
-                names.push(interface::default_route().unwrap_or_default());
-            }
-            let workers: Vec<_> = names
-                .iter()
-                .enumerate()
-                .flat_map(|(at, name)| workers(config, at, name, to, clock))
-                .collect();
-            (workers.iter().map(|worker| Arc::clone(&worker.point)).collect(), Plan::Interfaces(workers))
-        }
-    }
-}
-
-/// The threads of one interface.
-fn workers(config: &Config, at: usize, name: &str, to: &Sender, clock: Clock) -> Vec<capture::Worker> {
-    let count = config.capture.workers.count().get();
-    // Unique among the programs of this host, and among the interfaces of this process.
-    #[expect(clippy::cast_possible_truncation, reason = "the group has 16 bits")]
-    let group = (std::process::id() as u16).wrapping_add(at as u16);
-    let filter = config.capture.filter.as_ref();
-    let settings = Settings {
-        snaplen: config.capture.snaplen.octets(),
-        ring_bytes: config.capture.ring_bytes.octets(),
-        promiscuous: config.capture.promiscuous,
-        fanout: (count > 1).then_some(Fanout { group, by: FanoutBy::AddressPair }),
-        filter: filter.map_or_else(|| Program::accept_all(u32::MAX), |filter| filter.program().clone()),
-    };
-    let worker = |_| capture::Worker {
-        interface: name.to_owned(),
-        settings: settings.clone(),
-        flow: config.flow,
-        collector: Collector::new(to.clone(), Policy::Offer, name, clock),
-        point: Arc::new(Point::new(name, config.flow.max_flows.get())),
-        stop: Stop::new(),
-        clock,
-    };
-    (0..count).map(worker).collect()
-}
-
-fn start_inputs(supervisor: &mut Supervisor, plan: Plan, stop: &Stop) -> Result<(), RunError> {
-    match plan {
-        Plan::Nothing => Ok(()),
-        Plan::Files(replay) => {
-            let replay = Replay { stop: stop.clone(), ..replay };
-            spawn(supervisor, "replay", LARGE_STACK, move || replay.run())
-        }
-        Plan::Interfaces(workers) => {
-            for (number, worker) in workers.into_iter().enumerate() {
-                let worker = capture::Worker { stop: stop.clone(), ..worker };
-                let name = format!("cap-{}-{number}", worker.point.name());
-                spawn(supervisor, &name, LARGE_STACK, move || worker.run())?;
-            }
-            Ok(())
-        }
     }
 }
 

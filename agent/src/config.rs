@@ -16,7 +16,7 @@ use files::Kind;
 use crate::error::RunError;
 use crate::pipeline::{NetworksConfig, RiskConfig};
 use crate::settings::{self, Barred, Layer, Loaded};
-use crate::{capture, log, table};
+use crate::{capture, collect, log, table};
 
 /// Sections of the configuration file; each is described beside the module that uses it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub log: log::Config,
     /// `[capture]`: interfaces and how they are read.
     pub capture: capture::Config,
+    /// `[collect]`: where exports are received.
+    pub collect: collect::Config,
     /// `[flow]`: timeouts and size of the flow table.
     pub flow: table::Config,
     /// `[networks]`: what is local.
@@ -179,6 +181,7 @@ mod tests {
     #[test]
     fn a_configuration_that_is_written_reads_as_the_same() {
         let text = "[capture]\nfilter = \"2,40 0 0 12,6 0 0 262144\"\nworkers = 2\n[log]\nformat = \"json\"\n\
+                    [collect]\nlisten = [\"[::1]:2055\"]\nallow = [\"10.0.0.0/8\"]\nsource_ports = \"separate\"\n\
                     [geo]\ncity_db = \"/a.mmdb\"\n[agent]\nled = \"/sys/class/leds/ACT\"\n";
         let read = |text: &str| settings::load::<Config>(text, "weir.toml", &[], ALIASES).unwrap().value;
         let config = read(text);

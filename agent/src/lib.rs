@@ -1,10 +1,11 @@
 //! Weir, the agent: see ARCHITECTURE.md for the house and its rooms.
 
 pub mod agent;
+pub mod batcher;
 pub mod capture;
 pub mod care;
 pub mod clock;
-pub mod collector;
+pub mod collect;
 pub mod command;
 pub mod config;
 pub mod error;

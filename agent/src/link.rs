@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use weir_flow::Batch;
+use weir_flow::{Batch, FlowRecord};
 
 /// What a link has seen, readable from any thread.
 #[derive(Debug)]
@@ -59,9 +59,15 @@ fn records(batch: &Batch) -> u64 {
     u64::try_from(batch.records.len()).unwrap_or(u64::MAX)
 }
 
+/// What else a record may carry as one record. A hostile exporter fills records with kilobytes: each such piece counts as
+/// a record more, so that a bound in records is one in octets.
+const EXTRA_BYTES: usize = 512;
+
 /// What a batch takes of the bound; an empty one, which carries a bookmark, takes one too, so that nothing is unbounded.
 fn weight(batch: &Batch) -> usize {
-    batch.records.len().max(1)
+    let extra = |record: &FlowRecord| record.extra.as_ref().map_or(0, |extra| extra.bytes() / EXTRA_BYTES);
+    let records: usize = batch.records.iter().map(|record| 1 + extra(record)).sum();
+    records.max(1)
 }
 
 /// A batch that did not pass, so that its memory can be used again.
@@ -96,7 +102,8 @@ pub enum Recv {
 
 #[derive(Debug)]
 struct Queue {
-    batches: VecDeque<Batch>,
+    /// Each with its weight.
+    batches: VecDeque<(usize, Batch)>,
     weight: usize,
     senders: usize,
     receiver: bool,
@@ -120,18 +127,18 @@ impl Shared {
         queue.batches.is_empty() || queue.weight.saturating_add(weight) <= self.stats.bound_records
     }
 
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, batch: Batch) {
-        queue.weight += weight(&batch);
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, weight: usize, batch: Batch) {
+        queue.weight += weight;
         self.stats.depth_records.fetch_add(batch.records.len(), Ordering::Relaxed);
         self.stats.records_passed.fetch_add(records(&batch), Ordering::Relaxed);
-        queue.batches.push_back(batch);
+        queue.batches.push_back((weight, batch));
         drop(queue);
         self.filled.notify_one();
     }
 
     fn dequeue(&self, queue: &mut MutexGuard<'_, Queue>) -> Option<Batch> {
-        let batch = queue.batches.pop_front()?;
-        queue.weight -= weight(&batch);
+        let (weight, batch) = queue.batches.pop_front()?;
+        queue.weight -= weight;
         self.stats.depth_records.fetch_sub(batch.records.len(), Ordering::Relaxed);
         // Several senders may wait for rooms of different sizes.
         self.emptied.notify_all();
@@ -166,9 +173,24 @@ impl Sender {
     /// # Errors
     /// The batch, when there is no room or no receiver; its records are counted as dropped.
     pub fn offer(&self, batch: Batch) -> Result<(), Refused> {
-        let queue = self.0.lock();
-        if queue.receiver && self.0.fits(&queue, weight(&batch)) {
-            self.0.enqueue(queue, batch);
+        let weight = weight(&batch);
+        self.pass(self.0.lock(), weight, batch)
+    }
+
+    /// Passes `batch` on, waiting for room no longer than `patience`.
+    ///
+    /// # Errors
+    /// As [`Self::offer`].
+    pub fn offer_within(&self, batch: Batch, patience: Duration) -> Result<(), Refused> {
+        let weight = weight(&batch);
+        let full = |queue: &mut Queue| queue.receiver && !self.0.fits(queue, weight);
+        let waited = self.0.emptied.wait_timeout_while(self.0.lock(), patience, full);
+        self.pass(waited.unwrap_or_else(PoisonError::into_inner).0, weight, batch)
+    }
+
+    fn pass(&self, queue: MutexGuard<'_, Queue>, weight: usize, batch: Batch) -> Result<(), Refused> {
+        if queue.receiver && self.0.fits(&queue, weight) {
+            self.0.enqueue(queue, weight, batch);
             return Ok(());
         }
         self.0.stats.drop_batch(&batch);
@@ -180,12 +202,13 @@ impl Sender {
     /// # Errors
     /// The batch, when the receiver is gone; its records are counted as dropped.
     pub fn push(&self, batch: Batch) -> Result<(), Refused> {
+        let weight = weight(&batch);
         let mut queue = self.0.lock();
-        while queue.receiver && !self.0.fits(&queue, weight(&batch)) {
+        while queue.receiver && !self.0.fits(&queue, weight) {
             queue = self.0.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.receiver {
-            self.0.enqueue(queue, batch);
+            self.0.enqueue(queue, weight, batch);
             return Ok(());
         }
         self.0.stats.drop_batch(&batch);

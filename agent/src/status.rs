@@ -1,5 +1,8 @@
 //! What the web side is told: the agent's half of the `weir-web` traits.
 
+mod losses;
+mod sources;
+
 use std::sync::{Arc, Mutex};
 
 use weir_flow::Tags;
@@ -7,7 +10,6 @@ use weir_web as web;
 
 use crate::clock::Clock;
 use crate::metrics::{Metrics, Point, Ring, State, held};
-use crate::packet::NotIp;
 use crate::pipeline::{Answer, Enricher};
 use crate::start::Standing;
 use crate::timesync::TimeSync;
@@ -18,6 +20,9 @@ const SERVICE: &str = "telemetry-api";
 const API_VERSION: &str = "v1";
 /// Seconds between two points of a series.
 const STEP: u32 = 5;
+/// Parts whose trouble is not the whole's: an agent without rights, traffic or a free port still does the rest of what it
+/// was started for, and callers wait for `ok`.
+const INPUTS: [&str; 2] = ["capture", "collect"];
 
 /// Answers for the agent.
 pub struct Status {
@@ -48,8 +53,8 @@ impl Status {
         let store = web::Part::new("store", store_condition(ring), code, ring.trouble.clone());
         let sync = TimeSync::read(now);
         let clock = web::Part::new("clock", web::Condition::Degraded, sync.as_str(), sync.trouble(now));
-        let around = [capture_part(&self.metrics.points), store, clock];
-        around.into_iter().chain(self.standing.parts()).collect()
+        let inputs = [capture_part(&self.metrics.points), sources::part(&self.metrics.collecting.listeners)];
+        inputs.into_iter().chain([store, clock]).chain(self.standing.parts()).collect()
     }
 
     fn uptime(&self) -> u64 {
@@ -61,11 +66,8 @@ impl web::Status for Status {
     fn health(&self) -> web::Health {
         let ring = self.metrics.ring();
         let parts = self.parts(&ring);
-        // Not capture: an agent without rights or traffic still does what it was started for, and callers wait for `ok`.
-        let is_sound = parts.iter().all(|part| part.name == "capture" || part.status == web::Condition::Ok);
-        let status = if is_sound { web::Condition::Ok } else { web::Condition::Degraded };
         web::Health {
-            status,
+            status: whole(&parts),
             service: SERVICE.into(),
             version: API_VERSION.into(),
             uptime_seconds: self.uptime(),
@@ -125,8 +127,9 @@ impl web::Status for Status {
                 },
             },
             capture: capture(&self.metrics.points),
+            collect: sources::collect(&self.metrics.collecting),
             table: table(&self.metrics.points),
-            losses: losses(&self.metrics),
+            losses: losses::losses(&self.metrics),
             store: store(&ring),
             clock: clock(TimeSync::read(now), &ring),
             parts: self.parts(&ring),
@@ -138,6 +141,10 @@ impl web::Status for Status {
             },
             uplink: None,
         }
+    }
+
+    fn sources(&self) -> web::Sources {
+        sources::sources(&self.metrics.collecting, self.clock.monotonic())
     }
 
     fn lookup(&self, target: &web::LookupTarget) -> web::LookupAnswer {
@@ -158,6 +165,12 @@ pub fn answer(answer: Answer) -> web::LookupAnswer {
         tags.insert(weir_flow::Tag::Ti);
     }
     web::LookupAnswer { place, verdict: weir_flow::Verdict { matches }, risk, tags }
+}
+
+/// How well the whole works.
+fn whole(parts: &[web::Part]) -> web::Condition {
+    let is_sound = |part: &web::Part| part.status == web::Condition::Ok || INPUTS.contains(&&*part.name);
+    if parts.iter().all(is_sound) { web::Condition::Ok } else { web::Condition::Degraded }
 }
 
 /// Failed when no observation point works, degraded when one of several does not.
@@ -255,29 +268,6 @@ fn table(points: &[Arc<Point>]) -> web::Table {
         all.evicted += reading.evicted;
     }
     all
-}
-
-/// Every place that can lose something, with what it lost.
-fn losses(metrics: &Metrics) -> Vec<web::Loss> {
-    let mut losses = Vec::new();
-    let mut add = |reason: &'static str, place: &str, count: u64, unit: web::LossUnit| {
-        losses.push(web::Loss { reason: reason.into(), place: place.to_owned().into(), count, unit });
-    };
-    for point in &metrics.points {
-        let reading = point.reading();
-        add("kernel_ring_full", point.name(), reading.kernel.drops, web::LossUnit::Packets);
-        add("bad_ring_header", point.name(), reading.damaged, web::LossUnit::Packets);
-        for why in NotIp::ALL.into_iter().filter(|why| why.is_undecodable()) {
-            add(why.as_str(), point.name(), reading.counts.not_ip[why as usize], web::LossUnit::Undecoded);
-        }
-    }
-    for link in &metrics.links {
-        add("link_full", link.name, link.records_dropped(), web::LossUnit::Records);
-    }
-    let totals = metrics.totals();
-    add("record_too_large", "store", totals.refused, web::LossUnit::Records);
-    add("disk_full", "store", totals.lost, web::LossUnit::Records);
-    losses
 }
 
 const fn store_condition(ring: &Ring) -> web::Condition {

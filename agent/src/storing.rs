@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use weir_flow::{Batch, TenantId, Timestamp};
-use weir_store::{Config, DiskState, Error, Reader, Shortage, Stats, Writer};
+use weir_store::{Config, DiskState, Effort, Error, Reader, Shortage, Stats, Writer};
 
 use crate::clock::Clock;
-use crate::link::{Receiver, Recv};
+use crate::link::{LinkStats, Receiver, Recv};
 use crate::metrics::{Metrics, Ring};
 use crate::process;
 use crate::stop::Stop;
@@ -128,6 +128,7 @@ impl Worker {
         let mut attempts = 0;
         while !pending.batches.is_empty() {
             let now = self.clock.now();
+            self.writer.set_effort(effort(&self.from.stats()))?;
             match self.writer.commit(&pending.batches, now) {
                 Ok(done) => {
                     self.metrics.committed(done.rows, done.refused, &pending.batches, now);
@@ -261,6 +262,11 @@ impl Failure {
     }
 }
 
+/// Rows are made less small while more waits than half of what the link holds: before anything is lost.
+fn effort(waiting: &LinkStats) -> Effort {
+    if waiting.depth_records() > waiting.bound_records / 2 { Effort::Hurried } else { Effort::Usual }
+}
+
 /// True for failures that pass by themselves: a full disk, and another program that holds the database for a moment.
 fn may_pass(error: &Error) -> bool {
     error.is_full() || matches!(error, Error::Busy { .. })
@@ -289,9 +295,9 @@ mod tests {
     use std::time::Duration;
 
     use weir_flow::{Batch, FlowRecord, TenantId};
-    use weir_store::{Config, Order, Reader, Writer};
+    use weir_store::{Config, Effort, Order, Reader, Writer};
 
-    use super::Worker;
+    use super::{Worker, effort};
     use crate::clock::Clock;
     use crate::link::{self, Receiver};
     use crate::metrics::Metrics;
@@ -315,7 +321,7 @@ mod tests {
     fn another_program_that_holds_the_database_for_a_while_costs_nothing_but_time() {
         let dir = tempfile::tempdir().unwrap();
         let (to, from) = link::channel("test", 100_000);
-        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new()));
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new(), Arc::default()));
         let worker = worker(dir.path(), from, &metrics);
         std::thread::scope(|scope| {
             let stored = scope.spawn(|| worker.run());
@@ -352,7 +358,7 @@ mod tests {
         damaged[page..page + 4_096].fill(0xa5);
         std::fs::write(&file, damaged).unwrap();
         let (to, from) = link::channel("test", 100_000);
-        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new()));
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new(), Arc::default()));
         let worker = worker(dir.path(), from, &metrics);
         drop(to.push(Batch { records: vec![FlowRecord::default()], ..Batch::default() }));
         drop(to);
@@ -362,10 +368,22 @@ mod tests {
     }
 
     #[test]
+    fn storing_hurries_while_more_than_half_a_link_waits() {
+        let (to, from) = link::channel("test", 1_000);
+        let batch = || Batch { records: vec![FlowRecord::default(); 500], ..Batch::default() };
+        to.push(batch()).unwrap();
+        assert_eq!(effort(&from.stats()), Effort::Usual);
+        to.push(batch()).unwrap();
+        assert_eq!(effort(&from.stats()), Effort::Hurried);
+        from.recv().unwrap();
+        assert_eq!(effort(&from.stats()), Effort::Usual);
+    }
+
+    #[test]
     fn everything_that_was_handed_over_is_stored_before_the_thread_ends() {
         let dir = tempfile::tempdir().unwrap();
         let (to, from) = link::channel("test", 100_000);
-        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new()));
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new(), Arc::default()));
         let worker = worker(dir.path(), from, &metrics);
         for _ in 0..30 {
             let batch = Batch { records: vec![FlowRecord::default(); 500], ..Batch::default() };

@@ -5,10 +5,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
+use weir::batcher::{Batcher, Policy};
 use weir::capture::Frame;
 use weir::capture::meter::Meter;
 use weir::clock::Clock;
-use weir::collector::{Collector, Policy};
+use weir::collect::Faults;
+use weir::collect::sflow::Agent;
 use weir::link;
 use weir::packet::LinkType;
 use weir::pipeline::{Enricher, Knowledge, Networks, NetworksConfig, RiskConfig, Shared};
@@ -193,7 +195,7 @@ fn records_on_their_way_cost_two_allocations_a_batch() {
     const BATCH: u64 = 512;
     let frames: Vec<_> = (0..2_048).map(|host| kinds(host).swap_remove(1)).collect();
     let (sender, receiver) = link::channel("test", 100_000);
-    let mut collector = Collector::new(sender, Policy::Offer, "eth0", Clock);
+    let mut batcher = Batcher::new(sender, Policy::Offer, "eth0", Clock);
     let (mut meter, mut time) = (Meter::new(config(1_024)), 0);
     let mut made = 0;
     let mut records = 0;
@@ -204,7 +206,7 @@ fn records_on_their_way_cost_two_allocations_a_batch() {
                 time += SECOND / 100;
                 let timestamp = Timestamp::from_micros(time);
                 let frame = Frame { timestamp, wire_len: 100, data, vlan: None, outgoing: false };
-                meter.frame(LinkType::Ethernet, &frame, At { wall: timestamp, table: time }, &mut collector);
+                meter.frame(LinkType::Ethernet, &frame, At { wall: timestamp, table: time }, &mut batcher);
             }
         });
         records = receiver.stats().records_passed() - before;
@@ -214,4 +216,41 @@ fn records_on_their_way_cost_two_allocations_a_batch() {
     }
     assert!(records >= 2_000, "{records} records");
     assert!(made <= 2 * (records / BATCH + 1), "{made} allocations for {records} records");
+}
+
+/// An sFlow datagram with a sample of each of `frames`, as a switch makes it: VLANs, then the header.
+fn sflow(sequence: u32, frames: &[Vec<u8>]) -> Vec<u8> {
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+    let length = |octets: &[u8]| u32::try_from(octets.len()).expect("a datagram");
+    let structure = |format: u32, body: &[u8]| [words(&[format, length(body)]), body.to_vec()].concat();
+    let number = u32::try_from(frames.len()).expect("a datagram");
+    let head = words(&[5, 1, 0xc000_0201, 0, sequence, 10 * sequence, number]);
+    let samples = frames.iter().enumerate().flat_map(|(source, frame)| {
+        let mut header = words(&[1, length(frame) + 4, 4, length(frame)]);
+        header.extend(frame);
+        header.resize(header.len().next_multiple_of(4), 0);
+        let source = u32::try_from(source).expect("a datagram");
+        let about = words(&[sequence, source, 100, 100 * sequence, 0, 3, 4, 2]);
+        let switch = structure(1001, &words(&[7, 0, 7, 0]));
+        structure(1, &[about, switch, structure(1, &header)].concat())
+    });
+    [head, samples.collect()].concat()
+}
+
+#[test]
+fn packets_that_a_switch_sampled_allocate_nothing() {
+    let datagrams: Vec<_> = (1..200).map(|number| sflow(number, &kinds(7))).collect();
+    let (mut agent, mut faults, mut records) = (Agent::new(), Faults::default(), 0_u64);
+    let exporter = [192, 0, 2, 1].into();
+    let mut not_ip = 0;
+    let mut decode = |datagram: &[u8]| {
+        let mut sink = |record: FlowRecord| records += record.packets();
+        not_ip += agent.datagram(datagram, exporter, None, &mut faults, &mut sink).not_ip;
+    };
+    decode(&datagrams[0]);
+    let made = allocations(|| datagrams[1..].iter().for_each(|datagram| decode(datagram)));
+    assert_eq!(made, 0, "for {records} records");
+    let frames = kinds(7).len() as u64 * datagrams.len() as u64;
+    assert_eq!(records + not_ip + faults.total(), frames, "{faults:?}");
+    assert!(records > frames / 2);
 }

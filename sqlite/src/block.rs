@@ -20,8 +20,27 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 const ZSTD_NDJSON: u8 = 1;
 /// zstd's default: half the size of level 1, and faster than a gateway makes records.
 const LEVEL: i32 = 3;
-/// Buffers larger than this are given back after a commit; a burst must not cost memory for ever.
+/// Buffers larger than this are given back after a commit that needed less than half of them: a burst must not cost
+/// memory for ever, nor new pages with every block while it lasts.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
+
+/// Least match and size of the hash table, as a logarithm, in a hurry: the table stays in a processor's first cache.
+/// Measured at 4,096 rows: a quarter of the time less, 13 % more octets.
+const HURRIED: [CParameter; 3] =
+    [CParameter::CompressionLevel(1), CParameter::MinMatch(7), CParameter::HashLog(13)];
+/// Zero is what the level has by itself.
+const USUAL: [CParameter; 3] =
+    [CParameter::CompressionLevel(LEVEL), CParameter::MinMatch(0), CParameter::HashLog(0)];
+
+/// How much work goes into making blocks small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// As small as is reasonable.
+    #[default]
+    Usual,
+    /// Records come faster than they can be made small.
+    Hurried,
+}
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +58,12 @@ pub(crate) struct Encoder {
     raw: Vec<u8>,
     packed: Vec<u8>,
     compressor: Compressor<'static>,
+    effort: Effort,
     count: usize,
     min_ts: i64,
     max_ts: i64,
+    /// Bytes of the largest block since [`Encoder::clear`].
+    largest: usize,
 }
 
 /// A finished block.
@@ -65,15 +87,30 @@ impl Encoder {
     pub(crate) fn new() -> io::Result<Self> {
         let mut compressor = Compressor::new(LEVEL)?;
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-        Ok(Self { raw: Vec::new(), packed: Vec::new(), compressor, count: 0, min_ts: 0, max_ts: 0 })
+        let effort = Effort::default();
+        let (raw, packed) = (Vec::new(), Vec::new());
+        Ok(Self { raw, packed, compressor, effort, count: 0, min_ts: 0, max_ts: 0, largest: 0 })
+    }
+
+    /// Blocks from the next one on are made with `effort`; any decoder reads both.
+    pub(crate) fn set_effort(&mut self, effort: Effort) -> io::Result<()> {
+        if effort != self.effort {
+            let parameters = if effort == Effort::Hurried { HURRIED } else { USUAL };
+            parameters.into_iter().try_for_each(|parameter| self.compressor.set_parameter(parameter))?;
+            self.effort = effort;
+        }
+        Ok(())
     }
 
     /// Forgets the rows of a commit that failed, and gives back what a burst left.
     pub(crate) fn clear(&mut self) {
         self.raw.clear();
         self.packed.clear();
-        self.raw.shrink_to(KEPT_BUFFER_BYTES);
-        self.packed.shrink_to(KEPT_BUFFER_BYTES);
+        if self.largest < self.raw.capacity() / 2 {
+            self.raw.shrink_to(KEPT_BUFFER_BYTES);
+            self.packed.shrink_to(KEPT_BUFFER_BYTES);
+        }
+        self.largest = 0;
         self.count = 0;
     }
 
@@ -88,7 +125,7 @@ impl Encoder {
             return Push::Full;
         }
         let before = self.raw.len();
-        let written = serde_json::to_writer(&mut self.raw, record);
+        let written = record.write_json(&mut self.raw);
         self.raw.push(b'\n');
         let fate = match self.raw.len() - before {
             length if written.is_err() || length > MAX_RECORD_BYTES => Push::TooLong,
@@ -108,6 +145,7 @@ impl Encoder {
 
     /// Compresses what was pushed and starts the next block.
     pub(crate) fn seal(&mut self) -> io::Result<Sealed<'_>> {
+        self.largest = self.largest.max(self.raw.len());
         self.packed.clear();
         self.packed.reserve(zstd::compress_bound(self.raw.len()));
         self.compressor.compress_to_buffer(&self.raw, &mut self.packed)?;
@@ -185,17 +223,16 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value};
-    use weir_flow::{FlowRecord, Timestamp};
+    use weir_flow::{Extra, FlowRecord, Timestamp};
 
-    use super::{Decoder, Encoder, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_RECORD_BYTES, Push};
+    use super::{Decoder, Effort, Encoder, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_RECORD_BYTES, Push};
 
     fn record(start_ms: i64) -> FlowRecord {
         FlowRecord { start: Timestamp::from_millis(start_ms), ..FlowRecord::default() }
     }
 
     fn with_extra(length: usize) -> FlowRecord {
-        let extra = Map::from_iter([("text".to_owned(), Value::String("x".repeat(length)))]);
+        let extra = Extra::from_iter([("text", "x".repeat(length))]);
         FlowRecord { extra: Some(Box::new(extra)), ..FlowRecord::default() }
     }
 
@@ -212,6 +249,40 @@ mod tests {
         let expected: Vec<_> = [5, -3, 9].map(|ms| serde_json::to_string(&record(ms)).unwrap()).into();
         assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
         assert!(decoder.decode(sealed.encoding, sealed.raw_bytes as u64, sealed.data, 4).is_err());
+    }
+
+    #[test]
+    fn a_block_made_in_a_hurry_holds_the_same_and_the_next_is_made_as_usual() {
+        let block = |encoder: &mut Encoder| {
+            (0..2_000).for_each(|start| assert_eq!(encoder.push(&record(start * 7_919)), Push::Kept));
+            let sealed = encoder.seal().unwrap();
+            let mut decoder = Decoder::new().unwrap();
+            let text = decoder.decode(sealed.encoding, sealed.raw_bytes as u64, sealed.data, 2_000).unwrap();
+            (text.to_owned(), sealed.data.to_vec())
+        };
+        let mut encoder = Encoder::new().unwrap();
+        let usual = block(&mut encoder);
+        encoder.set_effort(Effort::Hurried).unwrap();
+        let hurried = block(&mut encoder);
+        encoder.set_effort(Effort::Usual).unwrap();
+        assert_eq!(hurried.0, usual.0);
+        assert_ne!(hurried.1, usual.1);
+        assert!(block(&mut encoder) == usual);
+    }
+
+    #[test]
+    fn a_burst_keeps_its_buffers_and_gives_them_back_when_it_is_over() {
+        let mut encoder = Encoder::new().unwrap();
+        for _ in 0..2 {
+            while encoder.push(&with_extra(500_000)) == Push::Kept {}
+            encoder.seal().unwrap();
+            encoder.clear();
+            assert!(encoder.raw.capacity() >= 7 * 500_000);
+        }
+        encoder.push(&record(0));
+        encoder.seal().unwrap();
+        encoder.clear();
+        assert!(encoder.raw.capacity() <= super::KEPT_BUFFER_BYTES);
     }
 
     #[test]

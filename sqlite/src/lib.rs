@@ -24,7 +24,7 @@ mod trim;
 mod writer;
 
 pub use aside::{FILES, Held, hold, set_aside};
-pub use block::{MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_RECORD_BYTES};
+pub use block::{Effort, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_RECORD_BYTES};
 pub use check::{CheckReport, MAX_PROBLEMS, check};
 pub use config::{BudgetBytes, CommitRecords, CommitSeconds, Config, ReserveBytes, RetentionDays};
 pub use error::{Error, ErrorKind};

@@ -124,7 +124,7 @@ mod tests {
         let flow = FlowRecord {
             forward: Counters { octets: 100, packets: 2 },
             reverse: Counters { octets: 50, packets: 1 },
-            exported: Some(Box::new(Exported { sampling: Some(1_000), ..Exported::default() })),
+            exported: Some(Exported { sampling: Some(1_000), ..Exported::default() }),
             risk: Some(risk),
             ..FlowRecord::default()
         };
@@ -147,7 +147,7 @@ mod tests {
     fn totals_stop_at_the_greatest_number() {
         let flow = FlowRecord {
             forward: Counters { octets: u64::MAX, packets: 1 },
-            exported: Some(Box::new(Exported { sampling: Some(u32::MAX), ..Exported::default() })),
+            exported: Some(Exported { sampling: Some(u32::MAX), ..Exported::default() }),
             ..FlowRecord::default()
         };
         let mut total = MinuteTotal::default();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use weir_flow::{Batch, Bookmark, FlowRecord, TenantId, Timestamp};
 
-use crate::block::{Encoder, Push};
+use crate::block::{Effort, Encoder, Push};
 use crate::error::{Doing, Error};
 use crate::minute::{MinuteTotal, minute_of};
 use crate::reserve::Reserve;
@@ -122,6 +122,14 @@ impl Writer {
         }
         tx.commit().doing("commit to", path)?;
         Ok(done)
+    }
+
+    /// How much work the next commits put into making rows small: less while they come faster than that can be done.
+    ///
+    /// # Errors
+    /// zstd refuses, which it does not.
+    pub fn set_effort(&mut self, effort: Effort) -> Result<(), Error> {
+        self.encoder.set_effort(effort).doing("commit to", &self.path)
     }
 
     /// How far `input` had read when the last of its rows was committed.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::Value;
 use support::{Office, all_rows, at, bookmark, soon, tenant};
-use weir_flow::{Batch, FlowRecord, TenantId};
+use weir_flow::{Batch, Extra, FlowRecord, TenantId};
 use weir_store::{
     Config, Error, ErrorKind, MAX_BLOCK_ROWS, MAX_RECORD_BYTES, Order, Reader, RetentionDays, Writer, check,
 };
@@ -119,7 +119,7 @@ fn a_large_commit_makes_several_blocks_and_no_gap() {
 fn a_record_of_megabytes_is_left_out_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = open(dir.path());
-    let extra = serde_json::Map::from_iter([("x".to_owned(), "y".repeat(MAX_RECORD_BYTES).into())]);
+    let extra = Extra::from_iter([("x", "y".repeat(MAX_RECORD_BYTES))]);
     let large = FlowRecord { extra: Some(Box::new(extra)), ..FlowRecord::default() };
     let records = vec![FlowRecord::default(), large, FlowRecord::default()];
     let committed = writer.commit(&[Batch { records, ..Batch::default() }], at(0)).unwrap();

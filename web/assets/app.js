@@ -4,6 +4,7 @@ import { $, put } from "./dom.js";
 import { get, key } from "./api.js";
 import { Chart } from "./chart.js";
 import { advice } from "./empty.js";
+import { Exporters } from "./exporters.js";
 import { Flows } from "./flows.js";
 import { bits, perSecond } from "./format.js";
 import * as header from "./header.js";
@@ -13,7 +14,9 @@ import { ask } from "./signin.js";
 import { Tiles } from "./tiles.js";
 
 const PERIOD_MS = 2000;
+const SOURCES_PERIOD_MS = 5000;
 const ROWS = 100;
+const SOURCES = 512;
 const FAILURES_TOLD = 3;
 
 const SERIES = [
@@ -21,8 +24,9 @@ const SERIES = [
   { name: "Flows", key: "eps", format: perSecond, colour: "--blue" },
 ];
 
-const state = { metrics: null, events: null, updated: null, series: SERIES[0], paused: false };
-const parts = { tiles: new Tiles($("tiles")), chart: new Chart($("chart")), flows: new Flows($("flows-table")) };
+const state = { metrics: null, events: null, sources: null, updated: null, series: SERIES[0], paused: false };
+const parts = { tiles: new Tiles($("tiles")), chart: new Chart($("chart")), flows: new Flows($("flows-table")),
+  exporters: new Exporters($("exporters-table"), $("exporters-more")) };
 
 const draw = atMostFourTimesASecond(() => {
   const { metrics, events } = state;
@@ -36,6 +40,7 @@ const draw = atMostFourTimesASecond(() => {
     header.site(metrics.agent);
     header.parts(metrics.parts);
   }
+  if (state.sources) parts.exporters.show(state.sources);
   if (events && !state.paused) parts.flows.show(events);
   drawEmpty();
   if (metrics) header.trouble(metrics.capture.interfaces, parts.flows.size === 0);
@@ -79,6 +84,19 @@ const eventsPoll = new Poll(PERIOD_MS, (signal) => get(`/v1/events/recent?limit=
   }
 });
 
+const sourcesPoll = new Poll(SOURCES_PERIOD_MS, (signal) => get(`/v1/sources?limit=${SOURCES}`, { signal }), (sources) => {
+  state.sources = sources;
+  $("exporters-error").hidden = true;
+  draw();
+}, (error, inARow) => {
+  if (error.status === 401) return signOut("The key is no longer accepted. Sign in again.");
+  if (error.status !== 0 && inARow >= FAILURES_TOLD) {
+    put($("exporters-error"), `The exporters cannot be read: ${error.message}`);
+    $("exporters-error").hidden = false;
+    $("exporters").hidden = false;
+  }
+});
+
 let ticking;
 
 function tick() {
@@ -93,6 +111,7 @@ function enter() {
   $("signout").hidden = false;
   metricsPoll.start();
   eventsPoll.start();
+  sourcesPoll.start();
   tick();
 }
 
@@ -100,7 +119,8 @@ function signOut(reason) {
   key.forget();
   metricsPoll.stop();
   eventsPoll.stop();
-  Object.assign(state, { metrics: null, events: null, updated: null });
+  sourcesPoll.stop();
+  Object.assign(state, { metrics: null, events: null, sources: null, updated: null });
   for (const id of ["main", "signout", "trouble", "parts-trouble", "points-trouble"]) $(id).hidden = true;
   header.points([]);
   header.parts([]);
@@ -127,6 +147,7 @@ choose(state.series);
 $("retry").addEventListener("click", () => {
   metricsPoll.now();
   eventsPoll.now();
+  sourcesPoll.now();
 });
 $("signout").addEventListener("click", () => signOut(""));
 $("pause").addEventListener("click", () => {

@@ -6,10 +6,12 @@ import { bytes, duration, exact, time, utc, words } from "./format.js";
 const FLAGS = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
 const flags = (bits) => FLAGS.filter((_, bit) => bits & (1 << bit)).join(" ");
 
-const list = (pairs) => h("dl", { class: "pairs" }, pairs.filter(([, value]) => value !== undefined && value !== "")
+/** Pairs of name and value; those without a value are left out. */
+export const list = (pairs) => h("dl", { class: "pairs" }, pairs.filter(([, value]) => value !== undefined && value !== "")
   .flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value instanceof Node ? value : foreign(value))]));
 
-const group = (title, ...content) => h("section", {}, h("h3", {}, title), ...content);
+/** A part with its title. */
+export const group = (title, ...content) => h("section", {}, h("h3", {}, title), ...content);
 
 function place(geo, asn) {
   const where = [geo?.city, geo?.country_name ?? geo?.country].filter(Boolean).join(", ");

@@ -1,7 +1,7 @@
 // What to do when there is nothing to show.
 
 import { foreign, h, marked } from "./dom.js";
-import { exact } from "./format.js";
+import { exact, many } from "./format.js";
 
 const REPLAY = "weir run --replay capture.pcap";
 
@@ -18,9 +18,13 @@ export function advice(metrics) {
     return tell(denied ? "Weir may not capture" : "Capture has failed",
       [foreign(name), ": ", ...marked(reason ?? "no reason was given"), ". Until then, a recorded capture needs no rights:"], REPLAY);
   }
+  const { datagrams = 0, exporters = 0 } = metrics?.collect ?? {};
+  if (datagrams > 0) {
+    return tell("No flows yet", `${many(datagrams, "datagram")} of ${many(exporters, "exporter")} came. Flows are listed here once the templates that describe them are known.`);
+  }
   const live = points.find((point) => point.state === "capturing");
   if (!live && !points.some((point) => point.state === "replaying" || point.state === "finished")) {
-    return tell("Nothing is being captured", "Name an interface with --interface, or replay a recorded capture:", REPLAY);
+    return tell("Nothing is being captured", "Name an interface with --interface, have exporters send their flows here, or replay a recorded capture:", REPLAY);
   }
   if (live && metrics.capture.packets === 0) {
     return tell("No packets yet", ["Weir listens on ", foreign(live.interface),

@@ -44,6 +44,14 @@ export function duration(seconds) {
   return `${Math.floor(hours / 24)}${SPACE}d ${hours % 24}${SPACE}h`;
 }
 
+/** A duration in one unit, for narrow columns. */
+export function span(seconds) {
+  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) {
+    if (seconds >= 2 * size) return `${Math.floor(seconds / size)}${SPACE}${unit}`;
+  }
+  return seconds < 1 ? duration(seconds) : `${Math.floor(seconds)}${SPACE}s`;
+}
+
 export const timeOfDay = (ms) => (Number.isFinite(ms) ? clock.format(new Date(ms)) : "–");
 
 /** The local date, empty when it is today's. */

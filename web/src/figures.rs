@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use weir_flow::Timestamp;
 
-use crate::{Condition, Part};
+use crate::{Collect, Condition, Part};
 
 /// Points of a series in [`LastFiveMinutes`]: one each 5 s.
 pub const SERIES_POINTS: usize = 60;
@@ -42,6 +42,8 @@ pub struct Metrics {
     pub timeseries: Timeseries,
     /// Packet capture.
     pub capture: Capture,
+    /// Collection from exporters.
+    pub collect: Collect,
     /// The flow tables, all together.
     pub table: Table,
     /// Every place that lost something, with its reason; a place that lost nothing may be absent.
@@ -133,7 +135,7 @@ pub struct LastFiveMinutes {
     pub threats: Vec<Point>,
     /// Average risk of the records of the 5 s.
     pub avg_risk: Vec<Point>,
-    /// What was lost in the 5 s, packets and records together.
+    /// What was lost in the 5 s, packets, datagrams and records together.
     pub drops: Vec<Point>,
 }
 
@@ -205,7 +207,7 @@ pub struct Table {
 pub struct Loss {
     /// Why, for example `kernel_ring_full`.
     pub reason: Cow<'static, str>,
-    /// Where, for example `eth0` or `capture → pipeline`.
+    /// Where, for example `eth0` or `inputs → pipeline`.
     #[serde(rename = "where")]
     pub place: Cow<'static, str>,
     /// How many since the start.
@@ -220,9 +222,11 @@ pub struct Loss {
 pub enum LossUnit {
     /// Packets.
     Packets,
+    /// Datagrams of exporters.
+    Datagrams,
     /// Records.
     Records,
-    /// Frames, datagrams or lines that could not be decoded.
+    /// Frames, datagrams, pieces of them, or lines that could not be decoded.
     Undecoded,
 }
 

@@ -17,6 +17,7 @@ mod guard;
 mod page;
 mod route;
 mod rows;
+mod sources;
 mod status;
 #[cfg(test)]
 mod testing;
@@ -36,4 +37,8 @@ pub use guard::Guard;
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub use guard::fuzz::relayed_head;
+pub use sources::{
+    Admission, Collect, HealthStatus, ListenerState, Sequence, SequenceUnit, Source, SourceTotals, Sources,
+    Transport, UdpListener, Undecodable,
+};
 pub use status::{Condition, Health, LookupAnswer, LookupTarget, Part, Status, Version, lookup_json};

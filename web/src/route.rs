@@ -8,7 +8,7 @@ use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::answer::{Problem, Request, Response};
-use crate::api::{events, health, lookup, metrics, version};
+use crate::api::{events, health, lookup, metrics, sources, version};
 use crate::auth::{Caller, Denied, Keys, Scope};
 use crate::counters::Counters;
 use crate::page;
@@ -72,6 +72,8 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/v1/metrics", READ_METRICS, metrics::metrics),
     get("/v1/stats", READ, metrics::metrics),
     get("/v1/events/recent", READ, events::recent),
+    get("/v1/sources", READ, sources::all),
+    get("/v1/sources/{id}", READ, sources::one),
     Route { method: Method::POST, path: "/v1/lookup", access: Access::AnyKey, handler: lookup::lookup },
 ];
 

@@ -47,7 +47,7 @@ fn body(response: &Response) -> Value {
 #[test]
 fn every_route_lets_in_whom_its_access_names_and_nobody_else() {
     for route in ROUTES {
-        let path = route.path.replace("{version}", "v").replace("{name}", "n");
+        let path = route.path.replace("{version}", "v").replace("{name}", "n").replace("{id}", "i");
         let status = |key: Option<&str>| ask(&route.method, &path, key).status().as_u16();
         let denied = |status: u16| status == 401 || status == 403;
         assert_eq!(status(None) == 401, route.access != Access::Public, "{path} without key");
@@ -138,6 +138,12 @@ fn metrics_have_the_names_of_the_contract() {
         "/capture/packets",
         "/capture/dropped",
         "/capture/interfaces",
+        "/collect/datagrams",
+        "/collect/octets",
+        "/collect/records",
+        "/collect/undecodable",
+        "/collect/kernel_drops",
+        "/collect/exporters",
         "/store/rows",
         "/store/bytes",
         "/store/oldest_ts",
@@ -151,6 +157,19 @@ fn metrics_have_the_names_of_the_contract() {
         assert!(metrics.pointer(path).is_some(), "{path}");
     }
     assert!(metrics.get("uplink").is_none());
+}
+
+#[test]
+fn sources_may_be_read_with_either_reading_scope() {
+    for key in ["admin", "key-read_metrics", "key-read_requests"] {
+        let answer = ask(&Method::GET, "/v1/sources", Some(key));
+        assert_eq!((answer.status().as_u16(), body(&answer)["total"].as_u64()), (200, Some(0)), "{key}");
+        assert_eq!(ask(&Method::GET, "/v1/sources/udp-192.0.2.1", Some(key)).status(), 404, "{key}");
+    }
+    for key in ["key-ingest", "key-export", "key-manage_indicators"] {
+        assert_eq!(ask(&Method::GET, "/v1/sources", Some(key)).status(), 403, "{key}");
+    }
+    assert_eq!(ask(&Method::POST, "/v1/sources", Some("admin")).status(), 405);
 }
 
 #[test]

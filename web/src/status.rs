@@ -11,7 +11,7 @@ use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use weir_flow::{Asn, Geo, Place, Risk, Tags, Verdict};
 
-use crate::Metrics;
+use crate::{Metrics, Sources};
 
 /// What the agent tells of itself. Every method answers from memory within a millisecond: `health` above all
 /// must not wait on the pipeline.
@@ -22,6 +22,8 @@ pub trait Status: Send + Sync {
     fn version(&self) -> Version;
     /// Counters, rates and series of now.
     fn metrics(&self) -> Metrics;
+    /// Who sends flow records; thousands of exporters take some milliseconds.
+    fn sources(&self) -> Sources;
     /// What is known of an address or a name.
     fn lookup(&self, target: &LookupTarget) -> LookupAnswer;
 }

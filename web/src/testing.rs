@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Condition, Health, LookupAnswer, LookupTarget, Metrics, Status, Version};
+use crate::{Condition, Health, LookupAnswer, LookupTarget, Metrics, Sources, Status, Version};
 
 /// Answers with empty values.
 pub(crate) struct Quiet;
@@ -19,6 +19,10 @@ impl Status for Quiet {
 
     fn metrics(&self) -> Metrics {
         Metrics::default()
+    }
+
+    fn sources(&self) -> Sources {
+        Sources::default()
     }
 
     fn lookup(&self, _: &LookupTarget) -> LookupAnswer {

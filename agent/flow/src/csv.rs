@@ -15,7 +15,7 @@ pub const CSV_HEADER: &str = "ts,end_ms,duration,source,kind,observer,exporter,s
 /// # Errors
 /// What `out` answers.
 pub fn write_csv(r: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
-    let e = r.exported.as_deref();
+    let e = r.exported.as_ref();
     write!(out, "{},{},{:.6},", r.start, r.end.millis(), seconds(r))?;
     write!(
         out,

@@ -35,7 +35,7 @@ fn observed<M: SerializeMap>(r: &FlowRecord, map: &mut M) -> Result<(), M::Error
     map.serialize_entry("source", &r.source)?;
     map.serialize_entry("kind", &r.kind)?;
     some(map, "observer", r.observer.as_deref())?;
-    let exported = r.exported.as_deref();
+    let exported = r.exported.as_ref();
     some(map, "exporter", exported.and_then(|e| e.exporter))?;
     some(map, "observation_domain", exported.and_then(|e| e.observation_domain))?;
     some(map, "src_ip", r.src_ip)?;
@@ -47,7 +47,7 @@ fn observed<M: SerializeMap>(r: &FlowRecord, map: &mut M) -> Result<(), M::Error
 }
 
 /// Length of a flow in seconds, to the microsecond; 0 where the end lies before the start.
-fn seconds(start: Timestamp, end: Timestamp) -> f64 {
+pub(crate) fn seconds(start: Timestamp, end: Timestamp) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "2^52 microseconds are 142 years")]
     let micros = end.micros_since(start).max(0) as f64;
     micros / 1e6
@@ -67,7 +67,7 @@ fn counted<M: SerializeMap>(r: &FlowRecord, map: &mut M) -> Result<(), M::Error>
     some(map, "icmp_type", r.icmp.map(|icmp| icmp.kind))?;
     some(map, "icmp_code", r.icmp.map(|icmp| icmp.code))?;
     some(map, "dscp", r.dscp)?;
-    if let Some(exported) = r.exported.as_deref() {
+    if let Some(exported) = r.exported.as_ref() {
         route(exported, map)?;
     }
     some(map, "community_id", r.community_id())?;
@@ -120,14 +120,14 @@ impl FlowRecord {
 
 struct Extra<'a> {
     outer: Option<u16>,
-    more: Option<&'a serde_json::Map<String, serde_json::Value>>,
+    more: Option<&'a crate::Extra>,
 }
 
 impl Serialize for Extra<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         some(&mut map, "vlan_outer", self.outer)?;
-        for (key, value) in self.more.into_iter().flatten() {
+        for (key, value) in self.more.into_iter().flat_map(crate::Extra::iter) {
             map.serialize_entry(key, value)?;
         }
         map.end()

@@ -6,7 +6,9 @@
 mod batch;
 mod community;
 mod csv;
+mod extra;
 mod json;
+mod line;
 mod place;
 mod proto;
 mod record;
@@ -17,6 +19,7 @@ mod verdict;
 pub use batch::{Batch, Bookmark, TenantId};
 pub use community::{CommunityId, community_id, icmp_counterpart};
 pub use csv::{CSV_HEADER, write_csv};
+pub use extra::Extra;
 pub use place::{Asn, Geo, Place};
 pub use proto::{proto_name, proto_number};
 pub use record::{

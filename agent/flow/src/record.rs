@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::{CommunityId, Place, Risk, Timestamp, Verdict, community_id};
+use crate::{CommunityId, Extra, Place, Risk, Timestamp, Verdict, community_id};
 
 /// Text that many records share.
 pub type Text = Arc<str>;
@@ -27,7 +27,7 @@ pub struct FlowRecord {
     /// Interface, file or log path at which it was observed.
     pub observer: Option<Text>,
     /// What a flow exporter said beyond the flow itself.
-    pub exported: Option<Box<Exported>>,
+    pub exported: Option<Exported>,
     /// Originator's address.
     pub src_ip: Option<IpAddr>,
     /// Responder's address.
@@ -71,7 +71,7 @@ pub struct FlowRecord {
     /// Marks set by enrichment.
     pub tags: Tags,
     /// What the input said and the record has no field for.
-    pub extra: Option<Box<serde_json::Map<String, serde_json::Value>>>,
+    pub extra: Option<Box<Extra>>,
 }
 
 impl FlowRecord {
@@ -120,7 +120,7 @@ pub struct Counters {
 }
 
 /// What a flow exporter says beyond the flow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Address of the exporter.
     pub exporter: Option<IpAddr>,

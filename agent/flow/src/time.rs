@@ -11,6 +11,9 @@ pub struct Timestamp(i64);
 /// Days from 0000-03-01 to 1970-01-01 in the proleptic Gregorian calendar.
 const EPOCH_FROM_MARCH_0000: i64 = 719_468;
 const DAY_MS: i64 = 86_400_000;
+/// The first and the last millisecond that RFC 3339 has a text for.
+const YEAR_0_MS: i64 = -62_167_219_200_000;
+const YEAR_9999_END_MS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
     /// From microseconds since the Unix epoch.
@@ -43,6 +46,24 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// As [`Display`](fmt::Display) writes it.
+    pub(crate) fn rfc3339(self) -> [u8; 24] {
+        let ms = self.millis().clamp(YEAR_0_MS, YEAR_9999_END_MS);
+        let (year, month, day) = civil(ms.div_euclid(DAY_MS));
+        let in_day = ms.rem_euclid(DAY_MS);
+        let mut out = *b"0000-00-00T00:00:00.000Z";
+        pair(&mut out, 0, year / 100);
+        pair(&mut out, 2, year % 100);
+        pair(&mut out, 5, month.into());
+        pair(&mut out, 8, day.into());
+        pair(&mut out, 11, in_day / 3_600_000);
+        pair(&mut out, 14, in_day / 60_000 % 60);
+        pair(&mut out, 17, in_day / 1_000 % 60);
+        pair(&mut out, 20, in_day / 10 % 100);
+        out[22] = digit(in_day % 10);
+        out
+    }
+
     /// This instant, `micros` later; saturates.
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
@@ -59,13 +80,13 @@ impl Timestamp {
 /// RFC 3339 in UTC with milliseconds, `2026-11-21T05:54:00.123Z`. Years outside 0..=9999 are clamped.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&rfc3339(*self)).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.rfc3339()).unwrap_or_default())
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(std::str::from_utf8(&rfc3339(*self)).unwrap_or_default())
+        serializer.serialize_str(std::str::from_utf8(&self.rfc3339()).unwrap_or_default())
     }
 }
 
@@ -83,27 +104,14 @@ fn civil(days: i64) -> (i64, u32, u32) {
     (year, u32::try_from(month).unwrap_or(1), u32::try_from(day).unwrap_or(1))
 }
 
-fn rfc3339(at: Timestamp) -> [u8; 24] {
-    const YEAR_0: i64 = -62_167_219_200_000;
-    const YEAR_9999_END: i64 = 253_402_300_799_999;
-    let ms = at.millis().clamp(YEAR_0, YEAR_9999_END);
-    let (year, month, day) = civil(ms.div_euclid(DAY_MS));
-    let in_day = ms.rem_euclid(DAY_MS);
-    let mut out = *b"0000-00-00T00:00:00.000Z";
-    let mut put = |from: usize, width: usize, mut value: i64| {
-        for at in (from..from + width).rev() {
-            out[at] = b'0' + u8::try_from(value.rem_euclid(10)).unwrap_or(0);
-            value /= 10;
-        }
-    };
-    put(0, 4, year);
-    put(5, 2, i64::from(month));
-    put(8, 2, i64::from(day));
-    put(11, 2, in_day / 3_600_000);
-    put(14, 2, in_day / 60_000 % 60);
-    put(17, 2, in_day / 1_000 % 60);
-    put(20, 3, in_day % 1_000);
-    out
+fn digit(value: i64) -> u8 {
+    b'0' + u8::try_from(value).unwrap_or(0)
+}
+
+/// Two digits of `value`, 0 to 99.
+fn pair(out: &mut [u8; 24], at: usize, value: i64) {
+    out[at] = digit(value / 10);
+    out[at + 1] = digit(value % 10);
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use weir_flow::Timestamp;
 
 use super::file::{CaptureFile, Error, FileClock};
 use super::meter::Meter;
+use crate::batcher::Batcher;
 use crate::clock::Clock;
-use crate::collector::Collector;
 use crate::metrics::{Point, State};
 use crate::stop::Stop;
 use crate::table;
@@ -63,7 +63,7 @@ pub struct Replay {
     /// Timeouts and size of the flow table.
     pub flow: table::Config,
     /// Where records go.
-    pub collector: Collector,
+    pub batcher: Batcher,
     /// Where counters go, one for each file.
     pub points: Vec<Arc<Point>>,
     /// Says when to end.
@@ -83,13 +83,13 @@ impl Replay {
             if self.stop.is_set() {
                 break;
             }
-            self.collector.observe(&path.to_string_lossy());
+            self.batcher.observe(&path.to_string_lossy());
             point.state(State::Replaying, "");
             let mut meter = Meter::new(self.flow);
             let outcome = CaptureFile::open(path).and_then(|file| self.file(file, &mut meter, &point));
-            meter.drain(&mut self.collector);
+            meter.drain(&mut self.batcher);
             point.publish(meter.counts(), meter.table());
-            self.collector.flush();
+            self.batcher.flush();
             match outcome {
                 Ok(()) => {
                     info!(file = %path.display(), packets = meter.counts().packets, "replayed");
@@ -114,7 +114,7 @@ impl Replay {
             if due.is_some_and(|due| !self.wait_until(due, meter, point)) {
                 return Ok(());
             }
-            meter.frame(link, &frame, at, &mut self.collector);
+            meter.frame(link, &frame, at, &mut self.batcher);
             if meter.counts().frames.is_multiple_of(FRAMES_PER_LOOK) {
                 point.publish(meter.counts(), meter.table());
                 if self.stop.is_set() {
@@ -132,7 +132,7 @@ impl Replay {
             if left.is_zero() {
                 return true;
             }
-            self.collector.flush_if_due();
+            self.batcher.flush_if_due();
             point.publish(meter.counts(), meter.table());
             if self.stop.wait(left.min(NAP)) {
                 return false;

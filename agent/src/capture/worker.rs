@@ -14,8 +14,8 @@ use super::frame::Frame;
 use super::interface;
 use super::live::{self, FrameSource, Live, Settings};
 use super::meter::Meter;
+use crate::batcher::Batcher;
 use crate::clock::{Anchor, Clock};
-use crate::collector::Collector;
 use crate::metrics::{Point, State};
 use crate::packet::LinkType;
 use crate::stop::Stop;
@@ -37,7 +37,7 @@ pub struct Worker {
     /// Timeouts and size of the flow table.
     pub flow: table::Config,
     /// Where records go.
-    pub collector: Collector,
+    pub batcher: Batcher,
     /// Where counters go.
     pub point: Arc<Point>,
     /// Says when to end.
@@ -73,9 +73,9 @@ impl Worker {
                 break;
             }
         }
-        meter.drain(&mut self.collector);
+        meter.drain(&mut self.batcher);
         self.publish(&meter);
-        self.collector.flush();
+        self.batcher.flush();
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Worker {
         if self.interface.is_empty() {
             self.interface = interface::default_route().ok_or(Error::NoRoute)?;
             self.point.identify(&self.interface);
-            self.collector.observe(&self.interface);
+            self.batcher.observe(&self.interface);
         }
         let clock = self.clock;
         live::open(&self.interface, &self.settings, move || clock.now())
@@ -120,10 +120,10 @@ impl Worker {
         let mut stopping = None;
         loop {
             let (wall, mono) = (self.clock.now(), self.clock.monotonic());
-            let collector = &mut self.collector;
+            let batcher = &mut self.batcher;
             let polled = source.poll(POLL, &mut |frame: Frame<'_>| {
                 let at = At { wall: frame.timestamp, table: anchor.table_time(frame.timestamp, wall, mono) };
-                meter.frame(link, &frame, at, collector);
+                meter.frame(link, &frame, at, batcher);
             });
             if let Ok(stats) = source.stats() {
                 self.point.set_kernel(before, stats);
@@ -163,8 +163,8 @@ impl Worker {
     fn expire(&mut self, meter: &mut Meter, anchor: &mut Anchor) {
         let (wall, mono): (Timestamp, _) = (self.clock.now(), self.clock.monotonic());
         let table = anchor.table_time(wall, wall, mono);
-        meter.expire(table, EXPIRED_PER_POLL, &mut self.collector);
-        self.collector.flush_if_due();
+        meter.expire(table, EXPIRED_PER_POLL, &mut self.batcher);
+        self.batcher.flush_if_due();
         self.publish(meter);
     }
 

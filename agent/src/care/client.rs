@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 
-/// Longest answer: `/v1/metrics` has tens of kilobytes; whatever else answers on the port cannot fill the memory.
-const MAX_ANSWER: u64 = 4 << 20;
+/// Longest answer: `/v1/sources` has a kilobyte for each of at most 4,096 exporters; whatever else answers on the port
+/// cannot fill the memory.
+const MAX_ANSWER: u64 = 8 << 20;
 /// An answer takes milliseconds; a busy gateway may take a second.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -69,7 +69,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    use weir_web::{Condition, Health, LookupAnswer, LookupTarget, Metrics, Part, Status, Version};
+    use weir_web::{Condition, Health, LookupAnswer, LookupTarget, Metrics, Part, Sources, Status, Version};
 
     use super::Display;
     use crate::clock::Clock;
@@ -98,6 +98,10 @@ mod tests {
 
         fn metrics(&self) -> Metrics {
             Metrics::default()
+        }
+
+        fn sources(&self) -> Sources {
+            Sources::default()
         }
 
         fn lookup(&self, _: &LookupTarget) -> LookupAnswer {

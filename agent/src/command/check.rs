@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<(), RunError> {
     let loaded = Config::load(Some(&arguments.file))?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().chain(&loaded.value.collect.advice()) {
         eprintln!("weir: {warning}");
     }
     println!("{}: ok", arguments.file.display());

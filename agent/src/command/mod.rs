@@ -1,10 +1,12 @@
 //! The command line: one file per command.
 
 mod check;
+mod collect;
 mod factory_reset;
 mod geo;
 mod lookup;
 mod meter;
+mod offline;
 mod output;
 mod run;
 mod selftest;
@@ -34,6 +36,7 @@ Examples:
   weir run --interface eth1                  capture on a mirror port
   weir run --replay office.pcap --speed max  feed the agent from a capture file, no rights needed
   weir meter traffic.pcapng.gz > flows.ndjson
+  weir collect routers.pcap                  NetFlow, IPFIX and sFlow in a capture, to records
   weir lookup 9.9.9.9
   weir check /etc/weir/weir.toml
   weir selftest --wait 10                    check the device, and count packets for ten seconds
@@ -62,6 +65,8 @@ enum Command {
     Run(run::Arguments),
     /// Turn capture files into flow records on standard output
     Meter(meter::Arguments),
+    /// Turn NetFlow, IPFIX and sFlow in files into flow records on standard output
+    Collect(collect::Arguments),
     /// Say what is known of an address or a name
     Lookup(lookup::Arguments),
     /// Check a configuration file
@@ -131,6 +136,7 @@ impl Cli {
         let config = &loaded.value;
         match &command {
             Command::Meter(arguments) => meter::run(arguments, config, clock),
+            Command::Collect(arguments) => collect::run(arguments, config, clock),
             Command::Lookup(arguments) => lookup::run(arguments, config, clock),
             Command::Geo(command) => geo::run(command, config),
             Command::Run(_)

@@ -42,7 +42,7 @@ impl Output {
     pub(super) fn write(&mut self, record: &FlowRecord) {
         self.records += 1;
         let written = match self.format {
-            Format::Ndjson => serde_json::to_writer(&mut self.piece, record).map_err(io::Error::from),
+            Format::Ndjson => record.write_json(&mut self.piece).map_err(io::Error::from),
             Format::Csv => write_csv(record, &mut self.piece),
         };
         if let Err(error) = written {

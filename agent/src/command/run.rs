@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// Interface to capture on; may be given more than once [default: that of the default route]
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
-    /// Feed the agent from capture files instead of an interface
+    /// Feed the agent from capture files instead of interfaces and exporters
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "interface")]
     replay: Vec<PathBuf>,
     /// Pace of a replay: `max`, or a factor of the recorded pace
@@ -96,7 +96,7 @@ pub(super) fn run(
 impl Arguments {
     fn input(&self) -> Input {
         if self.replay.is_empty() {
-            return Input::Interfaces;
+            return Input::Live;
         }
         Input::Files { files: self.replay.clone(), speed: self.speed }
     }

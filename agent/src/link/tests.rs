@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_flow::{Batch, Bookmark, FlowRecord, Timestamp};
 
@@ -146,4 +146,34 @@ fn offer_counts_exactly_what_does_not_arrive() {
     let (received, refused) = (received.into_inner(), refused.into_inner());
     assert_eq!(received + refused, sent);
     assert_eq!((stats.records_passed(), stats.records_dropped()), (received, refused));
+}
+
+#[test]
+fn a_patient_offer_waits_for_room_and_is_refused_and_counted_when_none_comes() {
+    let (to, from) = channel("test", 2);
+    to.offer(batch(2)).unwrap();
+    let begin = Instant::now();
+    assert!(matches!(to.offer_within(batch(1), Duration::from_millis(50)), Err(Refused::Full(_))));
+    assert!(begin.elapsed() >= Duration::from_millis(50));
+    assert_eq!(to.stats().records_dropped(), 1);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| to.offer_within(batch(1), Duration::from_secs(60)).is_ok());
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(from.recv().unwrap().records.len(), 2);
+        assert!(waiting.join().unwrap());
+    });
+    assert_eq!(from.recv().unwrap().records.len(), 1);
+}
+
+#[test]
+fn a_record_that_carries_much_counts_as_several() {
+    let (to, from) = channel("test", 100);
+    let extra = weir_flow::Extra::from_iter([("text", "x".repeat(10 * 1_024))]);
+    let record = FlowRecord { extra: Some(Box::new(extra)), ..FlowRecord::default() };
+    let batch = || Batch { records: vec![record.clone(); 3], ..Batch::default() };
+    to.offer(batch()).unwrap();
+    assert!(to.offer(batch()).is_err(), "six of these are more than a hundred records");
+    assert_eq!(to.stats().depth_records(), 3);
+    from.recv().unwrap();
+    to.offer(batch()).unwrap();
 }

@@ -3,8 +3,12 @@
 //! Workers write atomics, a few times a second and never per packet; [`Sampler`], which `main` runs each second, turns
 //! them into rates; the web side reads both. Nothing here is waited for by a worker.
 
+mod collecting;
 mod point;
+mod recent;
 mod sampler;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +19,9 @@ use weir_store::{Stats, Trimmed};
 
 use crate::link::LinkStats;
 use crate::window::{Distinct, Percentiles};
+pub use collecting::{Collecting, Listener, ListenerState};
 pub use point::{Point, State};
+pub use recent::Recently;
 pub use sampler::{Sampler, Windows};
 
 /// Counters of the whole agent since its start.
@@ -26,6 +32,8 @@ pub struct Metrics {
     pub points: Vec<Arc<Point>>,
     /// Links between workers, in the order of the data path.
     pub links: Vec<Arc<LinkStats>>,
+    /// Collection from exporters.
+    pub collecting: Arc<Collecting>,
     threat_matches: AtomicU64,
     risk_sum: AtomicU64,
     risk_count: AtomicU64,
@@ -92,13 +100,19 @@ pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Metrics {
-    /// Counters of an agent with these observation points and links.
+    /// Counters of an agent with these observation points, links and listeners.
     #[must_use]
-    pub fn new(started: Instant, points: Vec<Arc<Point>>, links: Vec<Arc<LinkStats>>) -> Self {
+    pub fn new(
+        started: Instant,
+        points: Vec<Arc<Point>>,
+        links: Vec<Arc<LinkStats>>,
+        collecting: Arc<Collecting>,
+    ) -> Self {
         Self {
             started,
             points,
             links,
+            collecting,
             threat_matches: AtomicU64::new(0),
             risk_sum: AtomicU64::new(0),
             risk_count: AtomicU64::new(0),

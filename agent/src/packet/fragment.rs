@@ -18,6 +18,7 @@ const LIFETIME_MICROS: i64 = 30_000_000;
 pub struct FragmentCache {
     entries: Vec<Option<Entry>>,
     hasher: RandomState,
+    forgetful: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -29,6 +30,11 @@ struct Entry {
 }
 
 impl FragmentCache {
+    /// Remembers nothing, and takes no memory.
+    pub(super) fn forgetful() -> Self {
+        Self { forgetful: true, ..Self::default() }
+    }
+
     /// Remembers what the first fragment of `datagram` says.
     pub(super) fn remember(
         &mut self,
@@ -37,6 +43,9 @@ impl FragmentCache {
         transport: Transport,
         now_micros: i64,
     ) {
+        if self.forgetful {
+            return;
+        }
         if self.entries.is_empty() {
             self.entries.resize(ENTRIES, None);
         }

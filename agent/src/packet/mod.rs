@@ -1,15 +1,19 @@
 //! From a frame to what the flow table counts: addresses, ports, octets, flags.
 //!
 //! Frames come from `capture`; a [`Packet`] goes to `table`. `link` finds the IP packet in the frame, `ip`
-//! reads it: by hand where it is the plain TCP or UDP packet that most are, with etherparse for the rest.
+//! reads it: by hand where it is the plain TCP or UDP packet that most are, with etherparse for the rest. Who wants what
+//! UDP carries gets it from `datagram`.
 
+mod datagram;
 mod fragment;
 mod ip;
 mod key;
 mod link;
+mod reassembly;
 mod transport;
 mod tunnel;
 
+pub use datagram::{Content, Datagram, Datagrams};
 pub use fragment::FragmentCache;
 pub use key::Key;
 pub use link::LinkType;
@@ -101,6 +105,13 @@ impl Decoder {
     #[must_use]
     pub fn new(look_inside: bool) -> Self {
         Self { look_inside, fragments: FragmentCache::default() }
+    }
+
+    /// Reads packets that an exporter sampled: each stands alone, since the other fragments of its datagram are hardly
+    /// ever sampled too, so none is remembered. Tunnels are not looked into.
+    #[must_use]
+    pub fn of_samples() -> Self {
+        Self { look_inside: false, fragments: FragmentCache::forgetful() }
     }
 
     /// Forgets the datagrams whose later fragments are awaited: what comes next is another capture.

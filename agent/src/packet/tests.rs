@@ -1,5 +1,6 @@
 //! Unit tests of the packet decoder; the packets are made here, octet by octet.
 
+mod datagrams;
 mod fragments;
 mod headers;
 mod links;

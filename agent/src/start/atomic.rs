@@ -39,16 +39,25 @@ fn fill(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
 /// The text of the file at `path`, at most `limit` octets of it and one more, so that its length tells.
 ///
 /// # Errors
-/// When it cannot be read or is no regular file; a link is none, since another user may have laid it.
+/// As [`read_octets`], and when it is no text.
 pub fn read(path: &Path, limit: usize) -> io::Result<String> {
+    String::from_utf8(read_octets(path, limit)?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// What is in the file at `path`, at most `limit` octets of it and one more, so that its length tells.
+///
+/// # Errors
+/// When it cannot be read or is no regular file; a link is none, since another user may have laid it.
+pub fn read_octets(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    let mut text = String::new();
-    file.take(limit as u64 + 1).read_to_string(&mut text)?;
-    Ok(text)
+    let mut octets = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 #[cfg(test)]

@@ -8,22 +8,25 @@ use weir_web::{PRIVATE_DIR, SOCKET};
 
 use super::identity::{DAMAGED_ID_FILE, ID_FILE};
 use super::last_good::LAST_GOOD_FILE;
+use crate::collect::kept::FILE as EXPORTERS;
 use crate::keys::{DAMAGED_KEY_FILE, KEY_FILE};
 
 /// Directory of private copies of databases.
 pub const COPIES: &str = "geo";
 /// The imported database, which the agent finds by itself.
 pub const IMPORTED: &str = "location.mmdb";
-/// Files besides those of the store; the last two are what a power cut can leave.
-const FILES: [&str; 8] = [
+/// Files besides those of the store; the last three are what a power cut can leave.
+const FILES: [&str; 10] = [
     KEY_FILE,
     DAMAGED_KEY_FILE,
     ID_FILE,
     DAMAGED_ID_FILE,
     LAST_GOOD_FILE,
     IMPORTED,
+    EXPORTERS,
     "device.id.new",
     "last-good.toml.new",
+    "exporters.state.new",
 ];
 /// Beginnings of the names of copies, and ends.
 const COPY_ROLES: [&str; 2] = ["city-", "asn-"];
@@ -106,14 +109,29 @@ mod tests {
         symlink(outside.path(), path("guard")).unwrap();
         fs::create_dir(path("admin.key")).unwrap();
         fs::write(outside.path().join("engine.sock"), "").unwrap();
-        for name in
-            ["weir.db", "lock", "notes.txt", "geo/city-1-2.mmdb", "geo/mine.mmdb", "location.mmdb.7.part"]
-        {
+        for name in [
+            "weir.db",
+            "lock",
+            "notes.txt",
+            "geo/city-1-2.mmdb",
+            "geo/mine.mmdb",
+            "location.mmdb.7.part",
+            "exporters.state",
+            "exporters.state.new",
+        ] {
             fs::write(path(name), "").unwrap();
         }
         let found = Inventory::take(dir.path()).unwrap();
         let paths = |names: &[&str]| names.iter().map(|name| path(name)).collect::<Vec<_>>();
-        assert_eq!(found.ours, paths(&["location.mmdb.7.part", "weir.db", "geo/city-1-2.mmdb", "lock"]));
+        let ours = [
+            "exporters.state",
+            "exporters.state.new",
+            "location.mmdb.7.part",
+            "weir.db",
+            "geo/city-1-2.mmdb",
+            "lock",
+        ];
+        assert_eq!(found.ours, paths(&ours));
         assert_eq!(found.directories, paths(&["geo"]));
         assert_eq!(found.others, paths(&["admin.key", "guard", "notes.txt", "geo/mine.mmdb"]));
         assert_eq!(Inventory::take(&path("absent")).unwrap(), Inventory::default());

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use weir_web::{Condition, Health};
+use weir_web::{Condition, Health, Part};
 
-use super::{capture_part, store_condition};
+use super::{capture_part, store_condition, whole};
 use crate::metrics::{Point, Ring, State};
 
 fn points(states: &[(State, &str)]) -> Vec<Arc<Point>> {
@@ -29,6 +29,15 @@ fn a_missing_right_is_told_before_other_troubles() {
     let part = capture_part(&points(&[(State::Failed, "eth1 is down"), (State::NoPermission, "no right")]));
     assert_eq!((part.code, part.detail.as_deref()), (Some("no_permission"), Some("no right")));
     assert_eq!(capture_part(&points(&[(State::Failed, "eth1 is down")])).code, Some("interface"));
+}
+
+#[test]
+fn an_input_in_trouble_leaves_the_whole_as_it_is_and_any_other_part_degrades_it() {
+    let broken = |name| Part::new(name, Condition::Failed, "why", "it is broken".to_owned());
+    assert_eq!(whole(&[broken("capture"), broken("collect"), capture_part(&[])]), Condition::Ok);
+    for other in ["store", "clock", "config", "data"] {
+        assert_eq!(whole(&[broken("collect"), broken(other)]), Condition::Degraded, "{other}");
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_flow::{
-    Asn, Batch, Bookmark, Counters, Direction, EndReason, Field, FlowRecord, Geo, IndicatorKind, Match,
-    Place, Reason, Risk, Tag, TenantId, Text, Timestamp, Verdict,
+    Asn, Batch, Bookmark, Counters, Direction, EndReason, Extra, Field, FlowRecord, Geo, IndicatorKind,
+    Match, Place, Reason, Risk, Tag, TenantId, Text, Timestamp, Verdict,
 };
 use weir_store::{Order, Reader, StoredRow};
 
@@ -112,7 +112,7 @@ impl Office {
     /// A record that takes about `bytes` on the disk: its text does not compress below that.
     pub(crate) fn bulky(&mut self, now: Timestamp, bytes: usize) -> FlowRecord {
         let digits = (0..bytes / 8).map(|_| format!("{:016x}", self.random.below(u64::MAX)));
-        let extra = serde_json::Map::from_iter([("text".to_owned(), digits.collect::<String>().into())]);
+        let extra = Extra::from_iter([("text", digits.collect::<String>())]);
         FlowRecord { extra: Some(Box::new(extra)), ..self.record(now) }
     }
 

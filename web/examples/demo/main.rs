@@ -1,8 +1,9 @@
 //! The page over a made-up agent, for looking at it: `cargo run -p weir-web --example demo -- [SCENE] [PORT]`.
 //!
-//! Scenes: `busy` (default), `hostile` (records full of markup and control characters), `denied` (no right to
-//! capture), `silent` (no packets). The key is printed.
+//! Scenes: `busy` (default), `hostile` (records full of markup and control characters, more exporters than are shown),
+//! `denied` (no right to capture, a port that is taken), `silent` (no packets). The key is printed.
 
+mod exporters;
 mod records;
 mod scene;
 

@@ -2,11 +2,11 @@
 
 use weir_web::{
     Capture, Clock, Condition, Health, Interface, InterfaceState, LastFiveMinutes, LookupAnswer,
-    LookupTarget, Loss, LossUnit, Memory, Metrics, Point, Process, Queue, Rates, SERIES_POINTS, Status,
-    Store, Table, Timeseries, Totals, Version,
+    LookupTarget, Loss, LossUnit, Memory, Metrics, Point, Process, Queue, Rates, SERIES_POINTS, Sources,
+    Status, Store, Table, Timeseries, Totals, Version,
 };
 
-use crate::now;
+use crate::{exporters, now};
 
 /// One state of the agent.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +64,12 @@ impl Scene {
         };
         vec![
             loss("kernel_ring_full", "eth0", 1_204, LossUnit::Packets),
-            loss("link_full", "capture → pipeline", 38, LossUnit::Records),
+            loss("link_full", "inputs → pipeline", 38, LossUnit::Records),
             loss("truncated_header", "eth0", 17, LossUnit::Undecoded),
+            loss("socket_buffer_full", "0.0.0.0:6343", 214, LossUnit::Datagrams),
+            loss("no_template", "collect", 1_204, LossUnit::Undecoded),
             loss("kernel_ring_full", "eth1.20", 0, LossUnit::Packets),
-            loss("link_full", "netflow → pipeline", 0, LossUnit::Records),
+            loss("link_full", "pipeline → store", 0, LossUnit::Records),
             loss("record_too_large", "store", 0, LossUnit::Records),
         ]
     }
@@ -133,6 +135,7 @@ impl Status for Scene {
                 dropped: seen * 1_204,
                 interfaces: self.interfaces(),
             },
+            collect: exporters::collect(*self),
             table: Table { flows: seen * 18_431, limit: 262_144, evicted: 0 },
             losses: self.losses(),
             store: Store {
@@ -144,11 +147,16 @@ impl Status for Scene {
                 newest_ts: self.works().then(now),
                 ..Store::default()
             },
+            parts: exporters::parts(*self),
             clock: Clock { state: "synchronised".into(), retention_by_age: true },
             process: Process { rss_bytes: 61_000_000, cpu_pct: of(7.4) + 0.2 },
             memory: Memory { anon_bytes: 38_400_000, ring_bytes: 16_777_216, mapped_bytes: 6_200_000 },
             ..Metrics::default()
         }
+    }
+
+    fn sources(&self) -> Sources {
+        exporters::sources(*self)
     }
 
     fn lookup(&self, _: &LookupTarget) -> LookupAnswer {

@@ -5,4 +5,5 @@ pub(crate) mod health;
 pub(crate) mod lookup;
 pub(crate) mod metrics;
 pub(crate) mod query;
+pub(crate) mod sources;
 pub(crate) mod version;

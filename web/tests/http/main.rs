@@ -4,4 +4,5 @@
 
 mod guard;
 mod reads;
+mod sources;
 mod support;

@@ -102,6 +102,8 @@ fn reading_needs_a_key_with_the_scope() {
     let web = Running::start();
     assert_eq!(web.get("/v1/events/recent", None).status, 401);
     assert_eq!(web.get("/v1/metrics", Some("wrong")).status, 401);
+    assert_eq!(web.get("/v1/sources", None).status, 401);
+    assert_eq!(web.get("/v1/sources/udp-192.0.2.1", None).status, 401);
     assert_eq!(web.get("/v1/version", None).status, 200);
     assert_eq!(web.get("/v1/nothing", Some(KEY)).status, 404);
 }

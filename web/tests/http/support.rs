@@ -8,8 +8,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use weir_web::{
-    Condition, Config, Counters, Error, Health, Keys, LookupAnswer, LookupTarget, Metrics, Scopes, Status,
-    Stop, Version, Web, bind,
+    Condition, Config, Counters, Error, Health, Keys, LookupAnswer, LookupTarget, Metrics, Scopes, Sources,
+    Status, Stop, Version, Web, bind,
 };
 
 pub(crate) const KEY: &str = "ta_test_0123456789";
@@ -33,6 +33,10 @@ impl Status for Fixed {
 
     fn metrics(&self) -> Metrics {
         Metrics::default()
+    }
+
+    fn sources(&self) -> Sources {
+        crate::sources::sources()
     }
 
     fn lookup(&self, _: &LookupTarget) -> LookupAnswer {

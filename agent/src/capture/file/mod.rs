@@ -2,6 +2,8 @@
 
 mod buffer;
 mod clock;
+mod error;
+mod octets;
 mod pcap;
 mod pcapng;
 
@@ -16,6 +18,9 @@ use super::Frame;
 use crate::packet::LinkType;
 use buffer::Buffer;
 pub use clock::FileClock;
+use error::Fault;
+pub use error::{Damage, Error};
+pub use octets::Octets;
 use pcap::Pcap;
 use pcapng::Pcapng;
 
@@ -28,81 +33,58 @@ const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 /// Octets of an unknown file that are shown: enough to tell text, archives and other captures apart.
 const SHOWN_OCTETS: usize = 8;
 
-/// Why a capture file could not be opened or read to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It is not there or may not be read.
-    #[error("cannot open {path}: {source}; check the name and your right to read it")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It could not be read on.
-    #[error("cannot read {path} beyond octet {offset}: {source}; what came before is counted")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// How far it was read, after decompression.
-        offset: u64,
-        /// What the system or the decompressor said.
-        source: io::Error,
-    },
-    /// It has no octet.
-    #[error("{path} is empty; a capture without frames has a header at least, so this one was never written")]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is no capture file.
-    #[error(
-        "{path} is neither pcap nor pcapng (it begins with {start}); give a capture file, plain, .gz or .zst"
-    )]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-        /// Its first octets in hexadecimal.
-        start: String,
-    },
-    /// Its frames are of a kind that cannot be read.
-    #[error(
-        "{path} has frames of link type {number}, which Weir cannot read; it reads Ethernet, Linux cooked, raw IP, \
-         loopback, PPP and NFLOG"
-    )]
-    LinkType {
-        /// The file.
-        path: PathBuf,
-        /// Number of the link type.
-        number: u16,
-    },
-    /// It ends in the middle of a frame or is damaged.
-    #[error("{path} is {what} at octet {offset}; what came before is counted")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: Damage,
-        /// Where, after decompression.
-        offset: u64,
-    },
+/// A file that may be a capture.
+pub enum Input {
+    /// It is one.
+    Capture(CaptureFile),
+    /// It is not.
+    Other(Octets),
 }
 
-/// What is wrong with a capture file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
-    /// It ends in the middle of a record.
-    #[error("cut short")]
-    CutShort,
-    /// A frame is longer than any can be.
-    #[error("damaged (a frame longer than 262,144 octets)")]
-    TooLong,
-    /// A block of a pcapng file contradicts itself.
-    #[error("damaged (a block with a wrong length)")]
-    BadBlock,
-    /// A frame of a pcapng file names an interface that was not described.
-    #[error("damaged (a frame of an unknown interface)")]
-    UnknownInterface,
+impl Input {
+    /// Opens `path`, `-` for standard input.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::Empty`], or what reading its beginning answers.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Open { path: path.to_owned(), source };
+        let source: Box<dyn Read + Send> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path).map_err(failed)?;
+            if file.metadata().map_err(failed)?.is_dir() {
+                return Err(failed(io::ErrorKind::IsADirectory.into()));
+            }
+            Box::new(file)
+        };
+        Self::from_reader(path, source)
+    }
+
+    /// Reads from `source`; errors call it `path`.
+    ///
+    /// # Errors
+    /// As [`Input::open`], without [`Error::Open`].
+    pub fn from_reader(path: &Path, source: Box<dyn Read + Send>) -> Result<Self, Error> {
+        let (mut buffer, path) = (Buffer::new(source), path.to_owned());
+        if let Err(source) = buffer.decompress(decompressor) {
+            return Err(Error::Read { path, offset: 0, source });
+        }
+        match CaptureFile::sniff(&mut buffer) {
+            Ok(Some(format)) => Ok(Self::Capture(CaptureFile { path, buffer, format })),
+            Ok(None) if buffer.bytes().is_empty() => Err(Error::Empty { path }),
+            Ok(None) => Ok(Self::Other(Octets::new(path, buffer))),
+            Err(fault) => Err(fault.at(&path, buffer.offset())),
+        }
+    }
+
+    fn capture(self) -> Result<CaptureFile, Error> {
+        match self {
+            Self::Capture(file) => Ok(file),
+            Self::Other(octets) => {
+                Err(Error::Unknown { start: octets.start(), path: octets.path().to_owned() })
+            }
+        }
+    }
 }
 
 /// An open capture file.
@@ -115,31 +97,6 @@ pub struct CaptureFile {
 enum Format {
     Pcap(Pcap),
     Pcapng(Pcapng),
-}
-
-/// What a format's reader found: damage, a link type that cannot be read, or a fault of the medium.
-enum Fault {
-    Damage(Damage),
-    LinkType(u16),
-    Io(io::Error),
-}
-
-impl Fault {
-    /// As an error about the file at `path`, found at `offset`.
-    fn at(self, path: &Path, offset: u64) -> Error {
-        let path = path.to_owned();
-        match self {
-            Self::Damage(what) => Error::Damaged { path, what, offset },
-            Self::LinkType(number) => Error::LinkType { path, number },
-            Self::Io(source) => Error::Read { path, offset, source },
-        }
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
 }
 
 /// A frame before its data is borrowed: where it lies in the buffer.
@@ -158,17 +115,7 @@ impl CaptureFile {
     /// # Errors
     /// [`Error::Open`], [`Error::Unknown`], or what reading its beginning answers.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Open { path: path.to_owned(), source };
-        let source: Box<dyn Read + Send> = if path == Path::new("-") {
-            Box::new(io::stdin())
-        } else {
-            let file = File::open(path).map_err(failed)?;
-            if file.metadata().map_err(failed)?.is_dir() {
-                return Err(failed(io::ErrorKind::IsADirectory.into()));
-            }
-            Box::new(file)
-        };
-        Self::from_reader(path, source)
+        Input::open(path)?.capture()
     }
 
     /// Reads a capture file from `source`; errors call it `path`.
@@ -176,19 +123,7 @@ impl CaptureFile {
     /// # Errors
     /// As [`CaptureFile::open`], without [`Error::Open`].
     pub fn from_reader(path: &Path, source: Box<dyn Read + Send>) -> Result<Self, Error> {
-        let (mut buffer, path) = (Buffer::new(source), path.to_owned());
-        if let Err(source) = buffer.decompress(decompressor) {
-            return Err(Error::Read { path, offset: 0, source });
-        }
-        match Self::sniff(&mut buffer) {
-            Ok(Some(format)) => Ok(Self { path, buffer, format }),
-            Ok(None) if buffer.bytes().is_empty() => Err(Error::Empty { path }),
-            Ok(None) => {
-                let start = buffer.bytes().iter().take(SHOWN_OCTETS).map(|b| format!("{b:02x}")).collect();
-                Err(Error::Unknown { path, start })
-            }
-            Err(fault) => Err(fault.at(&path, buffer.offset())),
-        }
+        Input::from_reader(path, source)?.capture()
     }
 
     fn sniff(buffer: &mut Buffer) -> Result<Option<Format>, Fault> {

@@ -140,6 +140,7 @@ mod tests {
         assert_eq!(state("store", "failed", "unwritable"), State::Failed);
         assert_eq!(state("capture", "failed", "no_permission"), State::Failed);
         assert_eq!(state("capture", "failed", "interface"), State::Warn, "a missing mirror port");
+        assert_eq!(state("collect", "failed", "listener"), State::Warn, "a port that another program has");
         assert_eq!(state("clock", "degraded", "unset"), State::Warn);
         assert_eq!(state("config", "degraded", "last_good"), State::Warn);
         assert_eq!(state("capture", "off", ""), State::Skipped);

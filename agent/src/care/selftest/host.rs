@@ -1,4 +1,4 @@
-//! The clock, the memory and the limits of the kernel.
+//! The clock and the memory.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +10,6 @@ use crate::timesync::TimeSync;
 
 /// What the whole agent may take (see "Bounds" in ARCHITECTURE.md).
 const AGENT_BYTES: u64 = 256 << 20;
-/// Exporters send datagrams in bursts; the kernel's own default holds a few hundred.
-const RECEIVE_BYTES: u64 = 4 << 20;
 
 pub(super) fn clock(now: Timestamp) -> Check {
     match TimeSync::read(now) {
@@ -70,21 +68,6 @@ fn cgroup_limit() -> Option<u64> {
         text.trim().parse::<u64>().ok()
     };
     Path::new(own).ancestors().filter_map(limit).min()
-}
-
-pub(super) fn receive_buffers() -> Check {
-    let name = "kernel limits";
-    let Ok(text) = fs::read_to_string("/proc/sys/net/core/rmem_max") else {
-        return Check::skipped(name, "net.core.rmem_max cannot be read in this network namespace");
-    };
-    match text.trim().parse::<u64>() {
-        Ok(most) if most >= RECEIVE_BYTES => Check::ok(name, format!("net.core.rmem_max {most}")),
-        Ok(most) => {
-            let detail = format!("net.core.rmem_max is {most}: bursts of flow exports will be lost");
-            Check::warn(name, detail, &format!("sysctl -w net.core.rmem_max={RECEIVE_BYTES}"))
-        }
-        Err(_) => Check::warn(name, format!("net.core.rmem_max is {:?}", text.trim()), "mount /proc"),
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod agent;
 mod capture;
+mod collect;
 mod disk;
 mod host;
 mod knowledge;
@@ -136,12 +137,12 @@ pub struct Subject<'a> {
 pub fn run(subject: &Subject<'_>) -> Report {
     let mut checks = vec![knowledge::configuration(subject)];
     checks.extend(capture::checks(subject));
+    checks.extend(collect::checks(subject));
     checks.extend(disk::checks(subject));
     checks.push(host::clock(subject.clock.now()));
     checks.push(knowledge::databases(subject));
     checks.push(knowledge::indicators(subject));
     checks.push(host::memory());
-    checks.push(host::receive_buffers());
     checks.push(agent::port(subject));
     Report::new(checks, subject.clock)
 }

@@ -152,7 +152,10 @@ impl Bundle {
     /// What the agent that runs says, if it does.
     fn agent(&mut self, listen: SocketAddr, subject: &Subject<'_>) {
         let key = secrets::admin_key(&subject.config.agent.data_dir);
-        for (path, key) in [("/v1/health", None), ("/v1/version", None), ("/v1/metrics", key.as_deref())] {
+        let key = key.as_deref();
+        for (path, key) in
+            [("/v1/health", None), ("/v1/version", None), ("/v1/metrics", key), ("/v1/sources", key)]
+        {
             let name = format!("{}.json", path.trim_start_matches("/v1/"));
             match client::get(listen, path, key, subject.clock).and_then(|answer| answer.json()) {
                 Ok(answer) => self.json(&name, &answer),

@@ -16,7 +16,7 @@ use crate::process;
 use crate::timesync::TimeSync;
 
 /// Files that are taken as they are, by their name in the bundle.
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 17] = [
     ("proc/cpuinfo", "/proc/cpuinfo"),
     ("proc/loadavg", "/proc/loadavg"),
     ("proc/meminfo", "/proc/meminfo"),
@@ -25,6 +25,8 @@ const FILES: [(&str, &str); 16] = [
     ("proc/net-packet", "/proc/net/packet"),
     ("proc/net-route", "/proc/net/route"),
     ("proc/net-ipv6_route", "/proc/net/ipv6_route"),
+    // Datagrams that the kernel received and dropped, all sockets together.
+    ("proc/net-snmp", "/proc/net/snmp"),
     ("proc/net-sockstat", "/proc/net/sockstat"),
     ("proc/net-softnet_stat", "/proc/net/softnet_stat"),
     ("proc/pressure-io", "/proc/pressure/io"),

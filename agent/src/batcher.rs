@@ -12,36 +12,48 @@ use crate::table::Sink;
 const BATCH_RECORDS: usize = 512;
 /// A record waits no longer than this for its batch to fill.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// For room with [`Policy::Wait`]: longer than flash takes for a commit, short enough for what else the input has to do.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What to do when the link is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Drop the batch; the link counts it.
     Offer,
+    /// Wait for room, but not for ever: a socket's buffer holds what comes during a commit, a stop must not wait for a
+    /// disk that is full.
+    Wait,
     /// Wait for room.
     Push,
 }
 
-/// Gathers the records of one observation point.
-pub struct Collector {
+/// Gathers the records of one observation point, or of all exporters.
+pub struct Batcher {
     sender: Sender,
     policy: Policy,
     clock: Clock,
-    observer: Text,
+    /// None where each record says itself where it was observed.
+    observer: Option<Text>,
     records: Vec<FlowRecord>,
     oldest: Option<Instant>,
 }
 
-impl Collector {
+impl Batcher {
     /// Batches for `sender`, of the observation point `observer`.
     #[must_use]
     pub fn new(sender: Sender, policy: Policy, observer: &str, clock: Clock) -> Self {
-        Self { sender, policy, clock, observer: observer.into(), records: Vec::new(), oldest: None }
+        Self { observer: Some(observer.into()), ..Self::of_exports(sender, policy, clock) }
+    }
+
+    /// Batches for `sender`, of records that exporters observed: what they say of the place is left as it is.
+    #[must_use]
+    pub const fn of_exports(sender: Sender, policy: Policy, clock: Clock) -> Self {
+        Self { sender, policy, clock, observer: None, records: Vec::new(), oldest: None }
     }
 
     /// Records from now on are of the observation point `observer`.
     pub fn observe(&mut self, observer: &str) {
-        self.observer = observer.into();
+        self.observer = Some(observer.into());
     }
 
     /// Hands over what there is.
@@ -59,6 +71,7 @@ impl Collector {
         // A refused batch is counted by the link; a receiver that is gone is what the supervisor reports.
         match self.policy {
             Policy::Offer => drop(self.sender.offer(batch)),
+            Policy::Wait => drop(self.sender.offer_within(batch, ROOM_PATIENCE)),
             Policy::Push => drop(self.sender.push(batch)),
         }
     }
@@ -72,9 +85,11 @@ impl Collector {
     }
 }
 
-impl Sink for Collector {
+impl Sink for Batcher {
     fn take(&mut self, mut record: FlowRecord) {
-        record.observer = Some(self.observer.clone());
+        if let Some(observer) = &self.observer {
+            record.observer = Some(observer.clone());
+        }
         if self.records.is_empty() {
             self.records.reserve_exact(BATCH_RECORDS);
             self.oldest = Some(self.clock.monotonic());
@@ -90,7 +105,7 @@ impl Sink for Collector {
 mod tests {
     use weir_flow::FlowRecord;
 
-    use super::{BATCH_RECORDS, Collector, Policy};
+    use super::{BATCH_RECORDS, Batcher, Policy};
     use crate::clock::Clock;
     use crate::link;
     use crate::table::Sink;
@@ -98,24 +113,36 @@ mod tests {
     #[test]
     fn records_go_over_in_full_batches_and_the_rest_on_flush() {
         let (to, from) = link::channel("test", 10_000);
-        let mut collector = Collector::new(to, Policy::Offer, "eth0", Clock);
-        (0..=BATCH_RECORDS).for_each(|_| collector.take(FlowRecord::default()));
+        let mut batcher = Batcher::new(to, Policy::Offer, "eth0", Clock);
+        (0..=BATCH_RECORDS).for_each(|_| batcher.take(FlowRecord::default()));
         assert_eq!(from.recv().unwrap().records.len(), BATCH_RECORDS);
-        collector.flush();
+        batcher.flush();
         let rest = from.recv().unwrap();
         assert_eq!(rest.records.len(), 1);
         assert_eq!(rest.records[0].observer.as_deref(), Some("eth0"));
-        collector.flush();
-        drop(collector);
+        batcher.flush();
+        drop(batcher);
         assert!(from.recv().is_none(), "an empty batch was sent");
+    }
+
+    #[test]
+    fn records_of_exports_keep_what_they_say_of_their_observer() {
+        let (to, from) = link::channel("test", 10);
+        let mut batcher = Batcher::of_exports(to, Policy::Offer, Clock);
+        batcher.take(FlowRecord::default());
+        batcher.take(FlowRecord { observer: Some("uplink".into()), ..FlowRecord::default() });
+        batcher.flush();
+        let batch = from.recv().unwrap();
+        let observers: Vec<_> = batch.records.iter().map(|record| record.observer.as_deref()).collect();
+        assert_eq!(observers, [None, Some("uplink")]);
     }
 
     #[test]
     fn what_a_full_link_refuses_is_counted() {
         let (to, _from) = link::channel("test", BATCH_RECORDS);
         let stats = to.stats();
-        let mut collector = Collector::new(to, Policy::Offer, "eth0", Clock);
-        (0..3 * BATCH_RECORDS).for_each(|_| collector.take(FlowRecord::default()));
+        let mut batcher = Batcher::new(to, Policy::Offer, "eth0", Clock);
+        (0..3 * BATCH_RECORDS).for_each(|_| batcher.take(FlowRecord::default()));
         assert_eq!(stats.records_dropped(), 2 * BATCH_RECORDS as u64);
     }
 }

@@ -6,6 +6,13 @@
 mod arm;
 mod bad_input;
 mod clock;
+mod collect_corpora;
+mod collect_exporters;
+mod collect_files;
+mod collect_flood;
+mod collect_listen;
+mod collect_loss;
+mod collect_restart;
 mod display;
 mod full_disk;
 mod generators;

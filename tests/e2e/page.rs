@@ -1,5 +1,7 @@
 //! The local page in a real browser: it shows what the API says, asks nobody else, and complains about nothing.
 
+mod exporters;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -152,6 +152,7 @@ fn a_bundle_has_the_facts_and_no_secret() {
     assert!(clean.matches("[removed]").count() >= planted, "the lists lost their names: {clean}");
     assert!(clean.contains("gateway.example") && clean.contains("retention_days = 7"), "{clean}");
     assert_eq!(bundle.json("health.json")["service"], "telemetry-api");
+    assert!(bundle.json("sources.json")["listeners"].is_array());
     let metrics = bundle.json("metrics.json");
     assert_eq!(metrics["store"]["status"], "ok", "asked with the key of the data directory");
     assert!(bundle.json("selftest.json")["checks"].as_array().is_some_and(|checks| checks.len() > 8));

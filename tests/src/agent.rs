@@ -46,6 +46,17 @@ impl Options<'_> {
     }
 }
 
+impl Options<'_> {
+    /// Whether the agent shall listen for exports: tests run side by side, and the usual ports are there once. A namespace has
+    /// ports of its own.
+    fn collects(&self) -> bool {
+        let is_asked_for = |text: &String| text.contains("[collect]");
+        self.netns.is_some()
+            || self.config.as_ref().is_some_and(is_asked_for)
+            || self.environment.iter().any(|(name, _)| name.starts_with("WEIR_COLLECT_"))
+    }
+}
+
 /// A running agent; dropping it kills it.
 #[derive(Debug)]
 pub struct Agent {
@@ -93,6 +104,9 @@ impl Agent {
         command.args(plain.get_args()).env_clear();
         for (name, value) in plain.get_envs() {
             command.env(name, value.expect("set, not removed"));
+        }
+        if !options.collects() {
+            command.env("WEIR_COLLECT_ENABLED", "false");
         }
         command.envs(options.environment.iter().map(|(name, value)| (name, value)));
         command.arg("run").arg("--data-dir").arg(&data_dir).args(["--listen", &address.to_string()]);

@@ -1,11 +1,21 @@
 //! What the end-to-end tests, the benches and the shipped capture are made of.
 //!
-//! Frames and captures ([`frames`], [`pcap`], [`session`], [`traffic`], [`office`]), the program under test
-//! ([`program`], [`agent`], [`meter`], [`http`]), and the ground it stands on ([`netns`], [`browser`], [`corpora`]).
+//! Frames and captures ([`frames`], [`pcap`], [`session`], [`traffic`], [`office`]), export datagrams ([`exports`]) and
+//! streams of them at a chosen rate ([`blast`]), the program under test ([`program`], [`http`]) as an agent ([`agent`]; one
+//! that collects: [`collecting`]) and as a command ([`meter`]; `weir collect`: [`collect`]), those that speak to it
+//! ([`exporters`], [`player`], [`flood`], [`relay`]), and the ground it stands on ([`netns`], [`browser`], [`corpora`],
+//! [`clock`]).
 
 pub mod agent;
+pub mod blast;
 pub mod browser;
+pub mod clock;
+pub mod collect;
+pub mod collecting;
 pub mod corpora;
+pub mod exporters;
+pub mod exports;
+pub mod flood;
 pub mod frames;
 pub mod http;
 pub mod meter;
@@ -13,8 +23,10 @@ pub mod netns;
 pub mod office;
 pub mod payload;
 pub mod pcap;
+pub mod player;
 pub mod program;
 pub mod random;
+pub mod relay;
 pub mod ring;
 pub mod sender;
 pub mod session;

@@ -6,8 +6,16 @@ use std::path::{Path, PathBuf};
 
 // Instrumented code does not link without libFuzzer.
 use libfuzzer_sys as _;
+use weir::collect::{Arrival, Collector, Settings};
 use weir::packet::LinkType;
+use weir_flow::FlowRecord;
+use weir_fuzz::captured::{self, Group};
+use weir_fuzz::exports;
 use weir_fuzz::frames::{LOOK_INSIDE, Step, push};
+use weir_tests::exports::sflow::{Datagram, Sampled};
+use weir_tests::exports::{
+    Flow, Message, Stream, Template, VARIABLE, Version, ipfix_template, netflow7, netflow9_template,
+};
 use weir_tests::frames::link::{self, Tag};
 use weir_tests::frames::transport::{ACK, FIN, RST, SYN, echo, icmp, sctp, tcp, udp};
 use weir_tests::frames::{Extension, Packet, tunnel};
@@ -52,6 +60,7 @@ fn main() {
     filters(&Folder::new(&root, "bpf"));
     indicators(&Folder::new(&root, "indicators"));
     configurations(&Folder::new(&root, "config"));
+    exported(&root);
     requests(&Folder::new(&root, "http_head"));
 }
 
@@ -175,6 +184,86 @@ fn configurations(folder: &Folder) {
         "variables",
         "[flow]\nidle_seconds = 9\0WEIR_CAPTURE_INTERFACES=eth0,eth1\0RETENTION_DAYS=3\0WEIR_WEB_LISTEN=x",
     );
+}
+
+/// Targets and the versions that they are about.
+const EXPORTS: [(&str, &[u8]); 5] = [
+    ("netflow5", &[0, 5]),
+    ("netflow5", &[0, 7]),
+    ("netflow9", &[0, 9]),
+    ("ipfix", &[0, 10]),
+    ("sflow", &[0, 0, 0, 5]),
+];
+/// Seconds of pause before a datagram, as inputs have them, and its exporter.
+const FROM: u8 = 5;
+/// Octets of the longest input that is worth to start from.
+const LONGEST: usize = 16 << 10;
+
+/// Datagrams made here and, where the corpora are, those of real exporters.
+fn exported(root: &Path) {
+    let corpora = std::env::var_os("WEIR_CORPORA").map(PathBuf::from);
+    let captured = corpora.map(|corpora| captured::groups(&corpora)).unwrap_or_default();
+    for (target, version) in EXPORTS {
+        let folder = Folder::new(root, target);
+        for group in made().iter().chain(&captured) {
+            let mut input = Vec::new();
+            for datagram in &group.datagrams {
+                exports::push(&mut input, version, FROM, datagram);
+            }
+            input.truncate(LONGEST);
+            if !input.is_empty() {
+                folder.write(&group.name, input);
+            }
+        }
+    }
+    let folder = Folder::new(root, "collector_state");
+    for group in made().iter().chain(&captured) {
+        let mut collector = Collector::new(Settings { max_exporters: 4, ..Settings::default() });
+        for datagram in &group.datagrams {
+            collector.datagram(at("192.0.2.1:2055"), datagram, Arrival::default(), &mut |_: FlowRecord| ());
+        }
+        folder.write(&group.name, collector.keep());
+    }
+}
+
+/// A stream of each version whose data comes after its template, and one whose data comes before; and what streams have
+/// not.
+fn made() -> Vec<Group> {
+    let flows: Vec<Flow> = (0..3).map(Flow::number).collect();
+    let mut groups = rare(&flows);
+    for (name, version) in [("five", Version::V5), ("nine", Version::V9), ("ten", Version::Ipfix)] {
+        let mut stream = Stream::new(version, 1, 1_795_219_200);
+        let (templates, data) = (stream.templates(), stream.data(&flows));
+        let early: Vec<_> = [data.clone()].into_iter().chain(templates.clone()).collect();
+        let whole: Vec<_> = templates.into_iter().chain([data]).collect();
+        for (order, datagrams) in [("whole", whole), ("early", early)] {
+            groups.push(Group { name: format!("{name}-{order}"), datagrams });
+        }
+    }
+    groups
+}
+
+/// NetFlow v7; IPv6, options, a field of any length and one of an enterprise; samples of every form.
+fn rare(flows: &[Flow]) -> Vec<Group> {
+    let six = Flow::between(at("[2001:db8::1]:0").ip(), at("[2001:db8::2]:0").ip(), 7);
+    let (nine, ten) = (netflow9_template(300, true), ipfix_template(300, true));
+    // Sampling and name of an interface, which is type 2 of NetFlow v9's scopes.
+    let sampling = Template::new(301, &[(2, 4), (34, 4)]).scope(1);
+    let name = Template::new(302, &[(10, 4), (82, VARIABLE)]).private(9, 8_233, 4).scope(1);
+    let rate = sampling.record(&[[0, 0, 0, 3], [0, 0, 1, 0]]);
+    let named = name.record(&[&[0, 0, 0, 3][..], b"eth0", &[7; 4]]);
+    let netflow9 = Message::netflow9(1, 0).templates([&nine, &sampling]).data(sampling.id, [&rate]);
+    let ipfix = Message::ipfix(1, 0).templates([&ten, &name]).data(name.id, [&named]);
+    let header = link::ethernet(&tcp(at("10.1.2.3:40000"), at("198.18.7.6:443"), SYN, b""));
+    let what = Sampled { rate: 256, interfaces: (3, 4), frame_len: 64 };
+    let samples = Datagram::new(at("192.0.2.1:0").ip(), 0, 1);
+    let groups = [
+        ("seven", netflow7(0, [192, 0, 2, 1].into(), flows)),
+        ("nine-rare", netflow9.flows(&nine, &[six]).bytes()),
+        ("ten-rare", ipfix.flows(&ten, &[six]).bytes()),
+        ("samples", samples.sampled(what, &header).expanded(what, &header).counters(3).bytes()),
+    ];
+    groups.map(|(name, datagram)| Group { name: name.to_owned(), datagrams: vec![datagram] }).into()
 }
 
 fn requests(folder: &Folder) {

@@ -19,7 +19,7 @@ impl FlowRecord {
     /// Appends the record to `out` as a JSON object, without a line feed: names and order of `README.md`, "A record".
     ///
     /// # Errors
-    /// Those of values in [`FlowRecord::extra`] that cannot be JSON; what was appended is no object then.
+    /// Those of values in `extra` that cannot be JSON; what was appended is no object then.
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<()> {
         out.reserve(USUAL_BYTES);
         observed(self, out)?;

@@ -19,9 +19,11 @@ const MAX_EXTRA: usize = 64;
 /// Memory of `extra`. A proxy's records, which have most, take 2 KiB.
 const MAX_EXTRA_BYTES: usize = 8 << 10;
 
-/// Roles that occurred.
+/// Roles that occurred, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen(u64);
+
+const _: () = assert!((Role::InterfaceName as u32) < u64::BITS, "the last role has no bit in `Seen`");
 
 impl Seen {
     /// Adds `role`; true when it is the first of its kind.

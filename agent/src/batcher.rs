@@ -36,6 +36,9 @@ pub struct Batcher {
     observer: Option<Text>,
     records: Vec<FlowRecord>,
     oldest: Option<Instant>,
+    /// The latest batch did not find room in time: the next ones do not wait for it, so that a link which is stuck costs the
+    /// input one wait and not one for each batch.
+    is_stuck: bool,
 }
 
 impl Batcher {
@@ -48,7 +51,7 @@ impl Batcher {
     /// Batches for `sender`, of records that exporters observed: what they say of the place is left as it is.
     #[must_use]
     pub const fn of_exports(sender: Sender, policy: Policy, clock: Clock) -> Self {
-        Self { sender, policy, clock, observer: None, records: Vec::new(), oldest: None }
+        Self { sender, policy, clock, observer: None, records: Vec::new(), oldest: None, is_stuck: false }
     }
 
     /// Records from now on are of the observation point `observer`.
@@ -69,11 +72,12 @@ impl Batcher {
             handed_over: self.clock.now(),
         };
         // A refused batch is counted by the link; a receiver that is gone is what the supervisor reports.
-        match self.policy {
-            Policy::Offer => drop(self.sender.offer(batch)),
-            Policy::Wait => drop(self.sender.offer_within(batch, ROOM_PATIENCE)),
-            Policy::Push => drop(self.sender.push(batch)),
-        }
+        let passed = match self.policy {
+            Policy::Wait if !self.is_stuck => self.sender.offer_within(batch, ROOM_PATIENCE),
+            Policy::Offer | Policy::Wait => self.sender.offer(batch),
+            Policy::Push => self.sender.push(batch),
+        };
+        self.is_stuck = passed.is_err();
     }
 
     /// Hands over a batch whose first record has waited long enough.
@@ -105,7 +109,7 @@ impl Sink for Batcher {
 mod tests {
     use weir_flow::FlowRecord;
 
-    use super::{BATCH_RECORDS, Batcher, Policy};
+    use super::{BATCH_RECORDS, Batcher, Policy, ROOM_PATIENCE};
     use crate::clock::Clock;
     use crate::link;
     use crate::table::Sink;
@@ -135,6 +139,23 @@ mod tests {
         let batch = from.recv().unwrap();
         let observers: Vec<_> = batch.records.iter().map(|record| record.observer.as_deref()).collect();
         assert_eq!(observers, [None, Some("uplink")]);
+    }
+
+    #[test]
+    fn a_link_that_is_stuck_is_waited_for_once() {
+        let (to, from) = link::channel("test", BATCH_RECORDS);
+        let stats = to.stats();
+        let mut batcher = Batcher::of_exports(to, Policy::Wait, Clock);
+        let mut batch = || (0..BATCH_RECORDS).for_each(|_| batcher.take(FlowRecord::default()));
+        batch();
+        let start = Clock.monotonic();
+        (0..5).for_each(|_| batch());
+        let waited = start.elapsed();
+        assert!(waited >= ROOM_PATIENCE && waited < 3 * ROOM_PATIENCE, "{waited:?}");
+        assert_eq!(stats.batches_dropped(), 5);
+        drop(from.recv());
+        batch();
+        assert_eq!(stats.batches_dropped(), 5, "there is room again");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub fn read(dir: &Path, mut each: impl FnMut(Value)) -> Sums {
     let tenant = TenantId::default();
     let stats = reader.stats(&tenant).unwrap_or_else(|e| panic!("failed to {e}"));
     let (mut sums, mut next) = (Sums::default(), stats.first_row);
+    // What minutes count: each record times its sampling.
+    let mut scaled = (0_u64, 0_u64);
     loop {
         let rows = reader.rows(&tenant, next - 1, ROWS_PER_READ, Instant::now() + DEADLINE);
         let rows = rows.unwrap_or_else(|e| panic!("failed to {e}"));
@@ -56,8 +58,12 @@ pub fn read(dir: &Path, mut each: impl FnMut(Value)) -> Sums {
             let record = record(&row, stats.ring_id.as_deref(), next);
             next += 1;
             sums.rows += 1;
-            sums.packets += number(&record, "packets");
-            sums.octets += number(&record, "bytes");
+            let (packets, octets) = (number(&record, "packets"), number(&record, "bytes"));
+            let sampling = record["sampling"].as_u64().unwrap_or(1);
+            sums.packets += packets;
+            sums.octets += octets;
+            scaled.0 = scaled.0.saturating_add(packets.saturating_mul(sampling));
+            scaled.1 = scaled.1.saturating_add(octets.saturating_mul(sampling));
             each(record);
         }
     }
@@ -66,11 +72,7 @@ pub fn read(dir: &Path, mut each: impl FnMut(Value)) -> Sums {
         let minutes = reader.minutes(&tenant, 0, i64::MAX).unwrap_or_else(|e| panic!("failed to {e}"));
         let packets = minutes.iter().map(|minute| minute.packets).sum::<u64>();
         let octets = minutes.iter().map(|minute| minute.octets).sum::<u64>();
-        assert_eq!(
-            (packets, octets),
-            (sums.packets, sums.octets),
-            "minutes and rows differ: a torn transaction"
-        );
+        assert_eq!((packets, octets), scaled, "minutes and rows differ: a torn transaction");
     }
     sums
 }

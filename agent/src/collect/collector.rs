@@ -130,7 +130,7 @@ impl Collector {
     #[must_use]
     pub fn report(&self) -> Report {
         let mut exporters: Vec<_> = self.exporters.iter().collect();
-        exporters.sort_by_key(|exporter| std::cmp::Reverse(exporter.last.mono));
+        exporters.sort_by_key(|exporter| (std::cmp::Reverse(exporter.last.mono), exporter.key));
         let sum = |of: fn(&Exporter) -> u64| exporters.iter().map(|exporter| of(exporter)).sum::<u64>();
         let mut faults = self.faults;
         exporters.iter().for_each(|exporter| faults.merge(&exporter.faults));

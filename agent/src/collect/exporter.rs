@@ -29,7 +29,7 @@ const MAX_TEMPLATES: usize = 512;
 pub(super) const MAX_STATE_BYTES: usize = 2 << 20;
 
 /// Who an exporter is: its address, and its port where ports tell exporters apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ExporterKey {
     pub(super) address: IpAddr,
     pub(super) port: Option<u16>,

@@ -108,7 +108,7 @@ fn read_exporter(kept: KeptExporter) -> Result<Exporter, String> {
 }
 
 fn read_template(digits: &str, dialect: Dialect, kind: Kind, domain: &mut Domain) -> Result<(), String> {
-    let bad = || format!("`{digits:.40}` is no template");
+    let bad = || format!("`{}` is no template", digits.escape_default().take(40).collect::<String>());
     let wire = octets(digits).ok_or_else(bad)?;
     match template::next(&mut Reader::new(&wire), dialect, kind) {
         Ok(Found::Template(id, announced)) => {

@@ -56,6 +56,21 @@ fn ip(arguments: &str) {
     assert!(ran.status.success(), "ip {arguments}: {ran:?}");
 }
 
+/// Waits until the kernel carries frames between the two ends: it does so a moment after they are up.
+fn wait_for_carrier() {
+    let is_up = |end: &str| {
+        let shown = Command::new("ip").args(["-o", "link", "show", end]).output().unwrap();
+        String::from_utf8_lossy(&shown.stdout).contains("state UP")
+    };
+    for _ in 0..500 {
+        if is_up("wska") && is_up("wskb") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("no carrier after five seconds");
+}
+
 #[expect(clippy::disallowed_methods, reason = "compared with the kernel's clock")]
 fn wall() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
@@ -286,6 +301,7 @@ fn an_interface_that_falls_is_reported_and_waited_for() {
         let mut early = start("wskb", &Settings::default());
         assert!(matches!(poll(&mut early), Err(Error::Down { .. })));
         ip("link set wskb up");
+        wait_for_carrier();
         send(&mut sender("wska"), &udp(&[], 1, 5_000, 0));
         assert_eq!(collect(&mut source, 1).len(), 1);
         assert_eq!(collect(&mut early, 1).len(), 1);
@@ -296,6 +312,7 @@ fn an_interface_that_falls_is_reported_and_waited_for() {
         ip("link add wska type veth peer name wskb");
         ip("link set wska up");
         ip("link set wskb up");
+        wait_for_carrier();
         assert!(matches!(poll(&mut early), Err(Error::Gone { .. })), "another interface of the same name");
         let mut source = start("wskb", &Settings::default());
         send(&mut sender("wska"), &udp(&[], 1, 5_000, 0));

@@ -54,6 +54,13 @@ impl Batcher {
         Self { sender, policy, clock, observer: None, records: Vec::new(), oldest: None, is_stuck: false }
     }
 
+    /// From now on a full link is waited for: the input has ended, so that nothing is held up.
+    pub fn finish(&mut self) {
+        if self.policy == Policy::Offer {
+            self.policy = Policy::Wait;
+        }
+    }
+
     /// Records from now on are of the observation point `observer`.
     pub fn observe(&mut self, observer: &str) {
         self.observer = Some(observer.into());

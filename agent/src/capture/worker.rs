@@ -73,6 +73,7 @@ impl Worker {
                 break;
             }
         }
+        self.batcher.finish();
         meter.drain(&mut self.batcher);
         self.publish(&meter);
         self.batcher.flush();

@@ -31,7 +31,11 @@ pub fn write_csv(r: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
         Some((number, None)) => write!(out, "{number},")?,
         None => write!(out, ",")?,
     }
-    write!(out, "{},{},{},{},", r.forward.octets, r.forward.packets, r.reverse.octets, r.reverse.packets)?;
+    let octets = |count: u64| opt((!r.uncounted.octets).then_some(count));
+    let packets = |count: u64| opt((!r.uncounted.packets).then_some(count));
+    let (forward, reverse) = (r.forward, r.reverse);
+    write!(out, "{},{},", octets(forward.octets), packets(forward.packets))?;
+    write!(out, "{},{},", octets(reverse.octets), packets(reverse.packets))?;
     write!(
         out,
         "{},{},{},",

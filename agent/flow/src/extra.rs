@@ -14,16 +14,39 @@ pub struct Extra {
 }
 
 impl Extra {
+    /// Without entries, with room for `entries`.
+    #[must_use]
+    pub fn with_capacity(entries: usize) -> Self {
+        Self { entries: Vec::with_capacity(entries), bytes: 0 }
+    }
+
     /// Adds an entry, unless there is one of that name: the first word stands.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
-        let (name, value) = (name.into(), value.into());
+        let name = name.into();
         if self.get(&name).is_none() {
-            self.bytes += size_of::<(Cow<'static, str>, Value)>() + value.as_str().map_or(0, str::len);
-            self.entries.push((name, value));
+            self.append(name, value);
         }
     }
 
-    /// Memory that the entries take, octets; a little less than it is where values are lists or names were made.
+    /// Gives memory back where there is room for more than twice the entries: records wait in queues that are bounded.
+    pub fn fit(&mut self) {
+        if self.entries.capacity() > 2 * self.entries.len() {
+            self.entries.shrink_to_fit();
+        }
+    }
+
+    /// Adds an entry of a name that the caller knows to be new: however many there are, none is looked at.
+    pub fn append(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        let (name, value) = (name.into(), value.into());
+        debug_assert!(self.get(&name).is_none(), "a name occurs once");
+        self.bytes += size_of::<Cow<'static, str>>() + memory(&value);
+        if let Cow::Owned(name) = &name {
+            self.bytes += name.len();
+        }
+        self.entries.push((name, value));
+    }
+
+    /// Memory that the entries take, octets, without what the allocator adds.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -51,6 +74,20 @@ impl Extra {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.entries.iter().map(|(name, value)| (name.as_ref(), value))
     }
+}
+
+/// Memory of a value and of all within it: a list of small numbers takes many times its text.
+fn memory(value: &Value) -> usize {
+    let inner = match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(memory).sum(),
+        // A tree's nodes hold eleven entries and are half full at least.
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + 2 * memory(value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inner
 }
 
 impl<N: Into<Cow<'static, str>>, V: Into<Value>> FromIterator<(N, V)> for Extra {

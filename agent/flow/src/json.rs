@@ -35,6 +35,9 @@ fn observed<M: SerializeMap>(r: &FlowRecord, map: &mut M) -> Result<(), M::Error
     map.serialize_entry("source", &r.source)?;
     map.serialize_entry("kind", &r.kind)?;
     some(map, "observer", r.observer.as_deref())?;
+    let origin = r.origin.as_deref();
+    some(map, "collector_id", origin.and_then(|o| o.collector_id.as_deref()))?;
+    some(map, "trace_id", origin.and_then(|o| o.trace_id.as_deref()))?;
     let exported = r.exported.as_ref();
     some(map, "exporter", exported.and_then(|e| e.exporter))?;
     some(map, "observation_domain", exported.and_then(|e| e.observation_domain))?;
@@ -54,12 +57,14 @@ pub(crate) fn seconds(start: Timestamp, end: Timestamp) -> f64 {
 }
 
 fn counted<M: SerializeMap>(r: &FlowRecord, map: &mut M) -> Result<(), M::Error> {
-    map.serialize_entry("bytes_out", &r.forward.octets)?;
-    map.serialize_entry("packets_out", &r.forward.packets)?;
-    map.serialize_entry("bytes_in", &r.reverse.octets)?;
-    map.serialize_entry("packets_in", &r.reverse.packets)?;
-    map.serialize_entry("bytes", &r.octets())?;
-    map.serialize_entry("packets", &r.packets())?;
+    let octets = |count: u64| (!r.uncounted.octets).then_some(count);
+    let packets = |count: u64| (!r.uncounted.packets).then_some(count);
+    some(map, "bytes_out", octets(r.forward.octets))?;
+    some(map, "packets_out", packets(r.forward.packets))?;
+    some(map, "bytes_in", octets(r.reverse.octets))?;
+    some(map, "packets_in", packets(r.reverse.packets))?;
+    some(map, "bytes", octets(r.octets()))?;
+    some(map, "packets", packets(r.packets()))?;
     some(map, "tcp_flags_out", r.tcp_flags_out)?;
     some(map, "tcp_flags_in", r.tcp_flags_in)?;
     some(map, "end_reason", r.end_reason)?;

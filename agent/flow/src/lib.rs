@@ -16,14 +16,15 @@ mod risk;
 mod time;
 mod verdict;
 
-pub use batch::{Batch, Bookmark, TenantId};
+pub use batch::{Batch, Bookmark, Held, Receipt, ReceiptKey, TenantId};
 pub use community::{CommunityId, community_id, icmp_counterpart};
 pub use csv::{CSV_HEADER, write_csv};
 pub use extra::Extra;
 pub use place::{Asn, Geo, Place};
 pub use proto::{proto_name, proto_number};
 pub use record::{
-    Counters, Direction, EndReason, Exported, FlowRecord, IcmpKind, Kind, Source, Tag, Tags, Text, Vlan,
+    Counters, Direction, EndReason, Exported, FlowRecord, IcmpKind, Kind, Origin, Source, Tag, Tags, Text,
+    Uncounted, Vlan,
 };
 pub use risk::{MAX_REASONS, Reason, Risk};
 pub use time::Timestamp;

@@ -64,6 +64,10 @@ fn observed(r: &FlowRecord, out: &mut Vec<u8>) -> Result<()> {
     out.extend_from_slice(b",\"kind\":");
     escaped(out, r.kind.as_str())?;
     text(out, b",\"observer\":", r.observer.as_ref())?;
+    if let Some(origin) = r.origin.as_deref() {
+        text(out, b",\"collector_id\":", origin.collector_id.as_ref())?;
+        text(out, b",\"trace_id\":", origin.trace_id.as_ref())?;
+    }
     let exported = r.exported.as_ref();
     address(out, b",\"exporter\":", exported.and_then(|e| e.exporter))?;
     number!(out, b",\"observation_domain\":", exported.and_then(|e| e.observation_domain));
@@ -77,12 +81,14 @@ fn observed(r: &FlowRecord, out: &mut Vec<u8>) -> Result<()> {
 }
 
 fn counted(r: &FlowRecord, out: &mut Vec<u8>) -> Result<()> {
-    number!(out, b",\"bytes_out\":", Some(r.forward.octets));
-    number!(out, b",\"packets_out\":", Some(r.forward.packets));
-    number!(out, b",\"bytes_in\":", Some(r.reverse.octets));
-    number!(out, b",\"packets_in\":", Some(r.reverse.packets));
-    number!(out, b",\"bytes\":", Some(r.octets()));
-    number!(out, b",\"packets\":", Some(r.packets()));
+    let octets = |count: u64| (!r.uncounted.octets).then_some(count);
+    let packets = |count: u64| (!r.uncounted.packets).then_some(count);
+    number!(out, b",\"bytes_out\":", octets(r.forward.octets));
+    number!(out, b",\"packets_out\":", packets(r.forward.packets));
+    number!(out, b",\"bytes_in\":", octets(r.reverse.octets));
+    number!(out, b",\"packets_in\":", packets(r.reverse.packets));
+    number!(out, b",\"bytes\":", octets(r.octets()));
+    number!(out, b",\"packets\":", packets(r.packets()));
     number!(out, b",\"tcp_flags_out\":", r.tcp_flags_out);
     number!(out, b",\"tcp_flags_in\":", r.tcp_flags_in);
     word!(out, b",\"end_reason\":", r.end_reason.map(crate::EndReason::as_str));

@@ -42,6 +42,8 @@ pub struct FlowRecord {
     pub forward: Counters,
     /// Responder → originator.
     pub reverse: Counters,
+    /// Which of the counters the input does not have.
+    pub uncounted: Uncounted,
     /// All TCP flags (RFC 9293 §3.1, low octet) that the originator sent; none if not TCP.
     pub tcp_flags_out: Option<u8>,
     /// All TCP flags that the responder sent.
@@ -70,6 +72,8 @@ pub struct FlowRecord {
     pub risk: Option<Risk>,
     /// Marks set by enrichment.
     pub tags: Tags,
+    /// Who sent it, for records that came over the API; shared by the records of a request.
+    pub origin: Option<Arc<Origin>>,
     /// What the input said and the record has no field for.
     pub extra: Option<Box<Extra>>,
 }
@@ -119,8 +123,31 @@ pub struct Counters {
     pub packets: u64,
 }
 
-/// What a flow exporter says beyond the flow.
+/// Counters that an input does not have: they are zero in the record, and mean that nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uncounted {
+    /// Octets of both directions.
+    pub octets: bool,
+    /// Packets of both directions.
+    pub packets: bool,
+}
+
+impl Uncounted {
+    /// For records that count nothing: a DNS query, a notice.
+    pub const ALL: Self = Self { octets: true, packets: true };
+}
+
+/// The request of the API that brought a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The collector, as it names itself in the envelope.
+    pub collector_id: Option<Text>,
+    /// Trace id of the request (W3C Trace Context §3.2.2.3).
+    pub trace_id: Option<Text>,
+}
+
+/// What a flow exporter says beyond the flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Exported {
     /// Address of the exporter.
     pub exporter: Option<IpAddr>,
@@ -263,14 +290,38 @@ impl Tags {
         self.0 == 0
     }
 
+    /// True when `tag` is set.
+    #[must_use]
+    pub const fn contains(self, tag: Tag) -> bool {
+        self.0 & tag as u8 != 0
+    }
+
     /// Names of the tags, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let all = [Tag::Ti, Tag::RiskyPort, Tag::LargeTransfer];
-        all.into_iter().filter(move |&tag| self.0 & tag as u8 != 0).map(Tag::as_str)
+        all.into_iter().filter(move |&tag| self.contains(tag)).map(Tag::as_str)
     }
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Capture,
+        Self::Netflow5,
+        Self::Netflow7,
+        Self::Netflow9,
+        Self::Ipfix,
+        Self::Sflow5,
+        Self::Zeek,
+        Self::Api,
+    ];
+
+    /// The source of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == name)
+    }
+
     /// The name in JSON, CSV and filters.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -294,6 +345,23 @@ impl Serialize for Source {
 }
 
 impl Kind {
+    /// The kind of that name, or of a Zeek log of that name (`conn`, `ssl`).
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "flow" | "conn" => Self::Flow,
+            "dns" => Self::Dns,
+            "tls" | "ssl" => Self::Tls,
+            "http" => Self::Http,
+            "alert" => Self::Alert,
+            "sighting" => Self::Sighting,
+            "detection" => Self::Detection,
+            "aggregate" => Self::Aggregate,
+            "device" => Self::Device,
+            other => Self::Other(other.into()),
+        }
+    }
+
     /// The name in JSON, CSV and filters.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -319,6 +387,15 @@ impl Serialize for Kind {
 }
 
 impl EndReason {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Idle, Self::Active, Self::End, Self::Forced, Self::Resources];
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
     /// The name in JSON, CSV and filters.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Asn, Counters, Direction, EndReason, Exported, Extra, Field, FlowRecord, Geo, IcmpKind, IndicatorKind,
-    Kind, Match, Place, Reason, Risk, Source, Tag, Tags, Text, Timestamp, Verdict, Vlan,
+    Kind, Match, Origin, Place, Reason, Risk, Source, Tag, Tags, Text, Timestamp, Uncounted, Verdict, Vlan,
 };
 
 /// Texts with everything that JSON escapes, and what lies just beside it.
@@ -152,13 +152,17 @@ prop_compose! {
             Just(Direction::In), Just(Direction::Out), Just(Direction::Internal), Just(Direction::Transit)
         ]),
         (verdict, risk, tags) in (of(verdict()), of(risk()), tags()),
+        uncounted in any::<(bool, bool)>().prop_map(|(octets, packets)| Uncounted { octets, packets }),
+        origin in of((of(text()), of(text())).prop_map(|(collector_id, trace_id)| {
+            Arc::new(Origin { collector_id, trace_id })
+        })),
     ) -> FlowRecord {
         let [octets, packets, back, packets_back] = counts;
         FlowRecord {
             forward: Counters { octets, packets },
             reverse: Counters { octets: back, packets: packets_back },
             tcp_flags_out, tcp_flags_in, end_reason, vlan, icmp, src_place, dst_place, direction, verdict, risk, tags,
-            ..record
+            uncounted, origin, ..record
         }
     }
 }

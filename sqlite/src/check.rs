@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::block::Decoder;
 use crate::error::{Doing, Error};
-use crate::reader::{BLOCKS, Block, Reader};
+use crate::reader::{BLOCKS, Block, Opened, Reader};
 use crate::ring::Ring;
 use crate::{connection, files, schema};
 
@@ -116,7 +116,8 @@ fn ring_is_whole(
     let (mut expected, mut processed_at, mut bytes) = (None, i64::MIN, 0);
     while let Some(row) = rows.next().doing("read", path)? {
         let block = Block::from_row(row).doing("read", path)?;
-        if let Err(error) = block.unpack(row, decoder, path) {
+        let mut opened = Opened { block, row, decoder, path };
+        if let Err(error) = opened.lines(0..block.count, |_, _| {}) {
             report.problem(error.to_string());
         }
         if expected.is_some_and(|expected| expected != block.first_row) || block.first_row == 0 {

@@ -18,6 +18,13 @@ pub struct Config {
     pub commit_seconds: CommitSeconds,
     /// As many records are committed at once, without waiting.
     pub commit_records: CommitRecords,
+    /// A record whose JSON is longer is kept as a dead letter.
+    pub max_record_bytes: MaxRecordBytes,
+    /// Dead letters older than this are removed.
+    pub dead_letter_days: DeadLetterDays,
+    /// Bytes of all dead letters, above which the oldest are removed; they never take more than an eighth of
+    /// `budget_bytes`, which counts them.
+    pub dead_letter_bytes: DeadLetterBytes,
 }
 
 /// An integer with bounds, refused with its bounds when it lies outside.
@@ -89,6 +96,19 @@ bounded!(
     /// How many records make a commit at once, 1 to 65,536, 4,096 unless told.
     CommitRecords: u32 = 4_096, 1, 65_536, "records"
 );
+bounded!(
+    /// How long the JSON of a record may be, 4 KiB to 1 MiB, 1 MiB unless told: what a block holds sets the greatest
+    /// value, and no flow without extras is longer than the least.
+    MaxRecordBytes: usize = crate::MAX_RECORD_BYTES, 4 << 10, crate::MAX_RECORD_BYTES, "bytes"
+);
+bounded!(
+    /// How long dead letters are kept, 1 to 3,650 days, 7 unless told.
+    DeadLetterDays: u32 = 7, 1, 3_650, "days"
+);
+bounded!(
+    /// How much dead letters may take, up to 1 TiB, 100 MiB unless told; none are kept at 0.
+    DeadLetterBytes: u64 = 100 * MIB, 0, MIB * MIB, "bytes"
+);
 
 #[cfg(test)]
 mod tests {
@@ -101,6 +121,8 @@ mod tests {
         assert_eq!(config.budget_bytes.value(), 1 << 30);
         assert_eq!(config.reserve_bytes.value(), 64 << 20);
         assert_eq!((config.commit_seconds.value(), config.commit_records.value()), (2, 4_096));
+        assert_eq!((config.dead_letter_days.value(), config.dead_letter_bytes.value()), (7, 100 << 20));
+        assert_eq!(config.max_record_bytes.value(), 1 << 20);
     }
 
     #[test]
@@ -109,6 +131,8 @@ mod tests {
             ("retention_days = 0", "must be 1 to 3650 days, not 0"),
             ("budget_bytes = 1000", "must be 4194304 to 1099511627776 bytes, not 1000"),
             ("commit_seconds = -1", "must be 1 to 60 seconds, not -1"),
+            ("max_record_bytes = 1048577", "must be 4096 to 1048576 bytes, not 1048577"),
+            ("dead_letter_days = 0", "must be 1 to 3650 days, not 0"),
             ("retention = 7", "unknown field `retention`"),
         ];
         for (text, told) in cases {

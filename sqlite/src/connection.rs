@@ -1,6 +1,6 @@
 //! Connections to the store and how they are set: the writer's, the readers', and the one that makes the file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -17,6 +17,8 @@ const MAX_WAL_PAGES: u64 = 1_000;
 const WAL_SHARE: u64 = 8;
 /// The writer waits this long for a stranger's lock (a backup, `sqlite3`), then the commit fails and is repeated.
 const WRITER_BUSY: Duration = Duration::from_millis(500);
+/// What an administrator asks for waits for a commit to end, on slow flash too.
+const CONTROL_BUSY: Duration = Duration::from_secs(5);
 /// Readers meet locks only while a log is recovered.
 const READER_BUSY: Duration = Duration::from_millis(500);
 
@@ -92,6 +94,21 @@ pub(crate) fn open_writer(dir: &Path, budget: BudgetBytes) -> Result<Connection,
     Ok(db)
 }
 
+/// Opens the store for what is changed beside the ring. The writer keeps the log short: this connection never copies it
+/// into the file, so that no request waits for that.
+pub(crate) fn open_control(dir: &Path) -> Result<Connection, Error> {
+    let path = dir.join(files::DATABASE);
+    files::identify(&path)?;
+    let db = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.busy_timeout(CONTROL_BUSY).doing("open", &path)?;
+    let settings = format!(
+        "{COMMON} PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;
+        PRAGMA cache_size = -128; PRAGMA wal_autocheckpoint = 0;"
+    );
+    db.execute_batch(&settings).doing("open", &path)?;
+    of_this_version(db, path)
+}
+
 /// Opens the store for reading.
 pub(crate) fn open_reader(dir: &Path) -> Result<Connection, Error> {
     let path = dir.join(files::DATABASE);
@@ -100,6 +117,10 @@ pub(crate) fn open_reader(dir: &Path) -> Result<Connection, Error> {
     db.busy_timeout(READER_BUSY).doing("open", &path)?;
     let settings = format!("{COMMON} PRAGMA query_only = ON; PRAGMA cache_size = -512;");
     db.execute_batch(&settings).doing("open", &path)?;
+    of_this_version(db, path)
+}
+
+fn of_this_version(db: Connection, path: PathBuf) -> Result<Connection, Error> {
     match schema::version(&db).doing("read", &path)? {
         found if found > schema::VERSION => Err(Error::Newer { path, found, known: schema::VERSION }),
         found if found < schema::VERSION => Err(Error::Older { path, found }),

@@ -1,6 +1,7 @@
 //! Reading: rows, minute totals and figures of a ring, for the page, the uplink and the command line.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -9,10 +10,10 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use weir_flow::{TenantId, Timestamp};
 
-use crate::block::Decoder;
+use crate::block::{Decoder, Packed};
 use crate::error::{Doing, Error};
 use crate::ring::{Ring, first_row_of, unsigned};
-use crate::writer::pages;
+use crate::usage::pages;
 use crate::{MinuteTotal, connection, files};
 
 /// Rows that one read answers at most.
@@ -114,12 +115,14 @@ impl Reader {
             let Some(ring) = self.ring(tenant)? else { return Ok(()) };
             let (low, high) = ring.keys();
             let sql = format!("{BLOCKS} WHERE block BETWEEN ?1 AND ?2 ORDER BY block DESC");
-            self.blocks(&sql, [low, high], |block, lines| {
-                let rows = lines.lines().rev().zip((block.first_row..block.end()).rev());
-                for (line, row) in rows.take(answer.room()) {
+            self.blocks(&sql, [low, high], |block, opened| {
+                let before = answer.rows.len();
+                let from = block.count.saturating_sub(answer.room() as u64);
+                opened.lines(from..block.count, |row, line| {
                     answer.push(&ring, row, block.processed_at, line);
-                }
-                !answer.is_full()
+                })?;
+                answer.rows.get_mut(before..).unwrap_or_default().reverse();
+                Ok(!answer.is_full())
             })
         })?;
         if order == Order::OldestFirst {
@@ -150,12 +153,11 @@ impl Reader {
                  ORDER BY block"
             );
             let start = ring.key(after.saturating_add(1));
-            self.blocks(&sql, [low, high, start], |block, lines| {
-                let rows = lines.lines().zip(block.first_row..block.end());
-                for (line, row) in rows.filter(|&(_, row)| row > after).take(answer.room()) {
-                    answer.push(&ring, row, block.processed_at, line);
-                }
-                !answer.is_full()
+            self.blocks(&sql, [low, high, start], |block, opened| {
+                let from = (after.saturating_add(1)).saturating_sub(block.first_row).min(block.count);
+                let to = block.count.min(from + answer.room() as u64);
+                opened.lines(from..to, |row, line| answer.push(&ring, row, block.processed_at, line))?;
+                Ok(!answer.is_full())
             })
         })?;
         Ok(answer.rows)
@@ -179,6 +181,22 @@ impl Reader {
     /// What the disk answers.
     pub fn stats(&self, tenant: &TenantId) -> Result<Stats, Error> {
         self.until(None, || self.figures(tenant).doing("read", &self.path))
+    }
+
+    /// How far inputs had read when the last of their rows was committed: name and position of each bookmark whose name
+    /// begins with `prefix`, in the order of their names.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub fn bookmarks(&self, prefix: &str) -> Result<Vec<(String, String)>, Error> {
+        let read = || {
+            let mut statement = self.db.prepare_cached(
+                "SELECT input, position FROM bookmark WHERE substr(input, 1, length(?1)) = ?1 ORDER BY input",
+            )?;
+            let rows = statement.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        self.until(None, || read().doing("read", &self.path))
     }
 
     fn figures(&self, tenant: &TenantId) -> rusqlite::Result<Stats> {
@@ -227,24 +245,24 @@ impl Reader {
         result
     }
 
-    /// Unpacks the blocks that `sql` answers and hands each to `take`, until that says false.
+    /// Hands each block that `sql` answers to `take`, until that says false.
     fn blocks<P: rusqlite::Params>(
         &self,
         sql: &str,
         keys: P,
-        mut take: impl FnMut(Block, &str) -> bool,
+        mut take: impl FnMut(Block, &mut Opened<'_>) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         let mut statement = self.db.prepare_cached(sql).doing("read", &self.path)?;
         let mut rows = statement.query(keys).doing("read", &self.path)?;
         let mut decoder = self.decoder.borrow_mut();
         while let Some(row) = rows.next().doing("read", &self.path)? {
             let block = Block::from_row(row).doing("read", &self.path)?;
-            let lines = block.unpack(row, &mut decoder, &self.path)?;
+            let is_last = !take(block, &mut Opened { block, row, decoder: &mut decoder, path: &self.path })?;
             let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
             if deadline.is_some_and(|at| Instant::now() >= at) {
                 return Err(Error::Deadline { path: self.path.clone() });
             }
-            if !take(block, lines) {
+            if is_last {
                 break;
             }
         }
@@ -273,21 +291,30 @@ impl Block {
     pub(crate) const fn end(&self) -> u64 {
         self.first_row + self.count
     }
+}
 
-    /// The block's lines, one for each row.
-    pub(crate) fn unpack<'d>(
-        &self,
-        row: &Row<'_>,
-        decoder: &'d mut Decoder,
-        path: &Path,
-    ) -> Result<&'d str, Error> {
-        let encoding = row.get(3).doing("read", path)?;
-        let raw_bytes = unsigned(row, 4).doing("read", path)?;
+/// A block in the store, and what it takes to read it.
+pub(crate) struct Opened<'a> {
+    pub(crate) block: Block,
+    pub(crate) row: &'a Row<'a>,
+    pub(crate) decoder: &'a mut Decoder,
+    pub(crate) path: &'a Path,
+}
+
+impl Opened<'_> {
+    /// Hands the rows whose places in the block, from 0, are `wanted` to `take`, ascending: number and JSON object.
+    pub(crate) fn lines(&mut self, wanted: Range<u64>, mut take: impl FnMut(u64, &str)) -> Result<(), Error> {
+        let Self { block, row, path, .. } = self;
         let data = row.get_ref(5).doing("read", path)?;
-        let data = data.as_blob().map_err(|error| Error::corrupt(path, &error))?;
-        decoder
-            .decode(encoding, raw_bytes, data, self.count)
-            .map_err(|damage| Error::corrupt(path, &format!("row {}: {damage}", self.first_row)))
+        let packed = Packed {
+            encoding: row.get(3).doing("read", path)?,
+            raw_bytes: unsigned(row, 4).doing("read", path)?,
+            rows: block.count,
+            data: data.as_blob().map_err(|error| Error::corrupt(path, &error))?,
+        };
+        self.decoder
+            .lines(packed, wanted, |place, line| take(block.first_row + place, line))
+            .map_err(|damage| Error::corrupt(path, &format!("row {}: {damage}", block.first_row)))
     }
 }
 

@@ -85,7 +85,7 @@ impl Ring {
             block.min_ts,
             block.max_ts,
             block.encoding,
-            signed(block.raw_bytes as u64),
+            signed(block.raw.len() as u64),
             block.data
         ])?;
         self.next_row += block.count;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Step `n` (from 0) brings version `n + 1` to version `n + 2`. Steps are never changed once released.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &[include_str!("schema-2.sql")];
 
 /// The version that `schema.sql` and all steps lead to; `PRAGMA user_version` of a file.
 #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 steps")]
@@ -61,6 +61,7 @@ mod tests {
              FROM pragma_table_list t, pragma_index_list(t.name) i, pragma_index_info(i.name) c ORDER BY 1",
             "SELECT concat_ws('|', t.name, f.\"table\", f.\"from\", f.\"to\")
              FROM pragma_table_list t, pragma_foreign_key_list(t.name) f ORDER BY 1",
+            "SELECT concat_ws('|', name, sql) FROM sqlite_schema WHERE type = 'trigger' ORDER BY 1",
         ];
         let mut rows = Vec::new();
         for query in queries {

@@ -6,11 +6,13 @@
 use rusqlite::{Connection, TransactionBehavior, params};
 use weir_flow::Timestamp;
 
+use crate::dead_letter::bound::Bound;
 use crate::error::{Doing, Error};
 use crate::minute::{floor, minute_of};
 use crate::ring::{Ring, unsigned};
-use crate::writer::{Writer, pages};
-use crate::{DiskState, connection, files};
+use crate::usage::pages;
+use crate::writer::Writer;
+use crate::{DiskState, files, receipt, tenant};
 
 /// Blocks that one call removes at most, so that commits never wait long.
 const MAX_TRIM_BLOCKS: u64 = 512;
@@ -18,19 +20,17 @@ const MAX_TRIM_BLOCKS: u64 = 512;
 const MAX_TRIM_BYTES: u64 = 16 << 20;
 /// Bytes taken from a ring before it is asked again which ring is the largest.
 const STEP_BYTES: u64 = 256 << 10;
-/// Pages that one call gives back to the disk at most; each may have to be moved.
-const MAX_VACUUM_PAGES: u64 = 1_024;
 /// The part of the ceiling that trimming leaves free, for the commits until the next call.
-const MARGIN_SHARE: u64 = 16;
+pub(crate) const MARGIN_SHARE: u64 = 16;
 /// Bookmarks kept, the newest: an input that makes up names must not fill the store with them.
 const MAX_BOOKMARKS: u32 = 1_024;
 
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 /// 2026-01-01T00:00:00Z: no version of Weir ran before, so a clock that says so is not set, and how old the rows are
 /// that were stored by it is not known.
 pub const CLOCK_FLOOR: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 /// Rows stamped further ahead of the clock than this were stored by a clock that was ahead: their stamp says nothing.
-const AHEAD_MS: i64 = DAY_MS;
+pub(crate) const AHEAD_MS: i64 = DAY_MS;
 
 /// What a trim removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +43,15 @@ pub struct Trimmed {
     pub by_age: u64,
     /// Rows among them that had to make room.
     pub by_budget: u64,
+    /// Dead letters, past their age or above their bound.
+    pub letters: u64,
     /// There is more to remove: call again soon.
     pub more: bool,
 }
 
 impl Writer {
     /// Removes the oldest rows of each ring that are past their retention, if `clock_is_set`, and as many as the
-    /// byte budget asks for. A bounded piece of work; see [`Trimmed::more`].
+    /// byte budget asks for; dead letters and receipts likewise. A bounded piece of work; see [`Trimmed::more`].
     ///
     /// When the budget is exceeded the largest ring gives first, so that a flood in one tenant does not push
     /// out the records of another.
@@ -61,7 +63,11 @@ impl Writer {
         self.make_room()?;
         self.shorten_log()?;
         let mut done = match self.remove(now_ms) {
-            Err(error) if error.is_full() && self.reserve.release() => self.remove(now_ms)?,
+            Err(error) if error.is_full() => {
+                self.reserve.release();
+                self.settle_log()?;
+                self.remove(now_ms)?
+            }
             other => other?,
         };
         if self.disk == DiskState::Normal {
@@ -71,63 +77,27 @@ impl Writer {
         Ok(done)
     }
 
-    /// After a commit failed on a full disk: first the reserve goes, then, if the file has no free pages
-    /// either, rows. Rows never go for a shortage that they cannot mend.
-    fn make_room(&mut self) -> Result<(), Error> {
-        if !std::mem::take(&mut self.was_full) || self.disk == DiskState::Normal || self.reserve.release() {
-            return Ok(());
-        }
-        let usage = self.usage()?;
-        if usage.free < usage.used / MARGIN_SHARE {
-            self.ceiling = self.ceiling.min(usage.used);
-        }
-        Ok(())
-    }
-
-    /// A log that readers kept from being reused is started anew, waiting for them as long as for any lock.
-    fn shorten_log(&self) -> Result<(), Error> {
-        let usual = connection::wal_limit(self.config.budget_bytes);
-        if files::wal_bytes(&self.path) <= 2 * usual {
-            return Ok(());
-        }
-        match self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).doing("trim", &self.path) {
-            // The file cannot grow: the log stays until there is room.
-            Err(error) if error.is_full() => Ok(()),
-            other => other,
-        }
-    }
-
     fn remove(&mut self, now_ms: Option<i64>) -> Result<Trimmed, Error> {
         let wal = files::wal_bytes(&self.path);
         let target = (self.ceiling - self.ceiling / MARGIN_SHARE).saturating_sub(wal);
         let days = self.config.retention_days.value();
-        let Self { db, path, .. } = self;
+        let letters = Bound::new(self.config.dead_letter_bytes.value(), self.ceiling);
+        let letter_days = self.config.dead_letter_days.value();
+        let Self { db, path, receipts_grew, .. } = self;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).doing("trim", path)?;
         let mut work = Work { db: &tx, done: Trimmed::default(), blocks: 0 };
+        // Before the rows, since what they free is room for those.
+        let expired = letters.enforce(&tx, now_ms, letter_days).doing("trim", path)?;
+        let receipts = receipt::trim(&tx, now_ms, *receipts_grew).doing("trim", path)?;
         work.all(now_ms, days, target).doing("trim", path)?;
-        let done = work.done;
+        tenant::sweep(&tx).doing("trim", path)?;
+        let mut done = work.done;
+        done.letters = expired.letters;
+        done.more |= expired.more || receipts;
         tx.commit().doing("trim", path)?;
+        *receipts_grew = receipts;
         Ok(done)
     }
-
-    /// Gives free pages back to the disk while the file is above the budget; true when there are more.
-    fn give_back(&self) -> Result<bool, Error> {
-        let usage = self.usage()?;
-        let wanted = usage.on_disk.saturating_sub(self.ceiling).min(usage.free) / connection::PAGE_BYTES;
-        if wanted == 0 {
-            return Ok(false);
-        }
-        vacuum(&self.db, wanted.min(MAX_VACUUM_PAGES)).doing("trim", &self.path)?;
-        Ok(wanted > MAX_VACUUM_PAGES)
-    }
-}
-
-/// `PRAGMA incremental_vacuum` gives back a page for each step of the statement.
-fn vacuum(db: &Connection, pages: u64) -> rusqlite::Result<()> {
-    let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
 }
 
 /// One call's work in its transaction.

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use weir_flow::{Batch, Bookmark, FlowRecord, TenantId, Timestamp};
 
-use crate::block::{Effort, Encoder, Push};
+use crate::block::{Encoder, Push};
+use crate::dead_letter::bound::Bound;
+use crate::dead_letter::keep::{Kept, Replays};
 use crate::error::{Doing, Error};
 use crate::minute::{MinuteTotal, minute_of};
 use crate::reserve::Reserve;
 use crate::ring::{MAX_RINGS, Ring, signed};
-use crate::{BudgetBytes, Config, DiskState, RetentionDays, connection, files};
+use crate::{
+    BudgetBytes, Config, DeadLetterSum, DiskState, RetentionDays, connection, dead_letter, files, receipt,
+};
 
 /// The store, open for writing; at most one in a data directory.
 pub struct Writer {
@@ -24,6 +28,8 @@ pub struct Writer {
     pub(crate) ceiling: u64,
     /// A commit failed for want of space since the last trim.
     pub(crate) was_full: bool,
+    /// Receipts came since a trim last found that there are not too many.
+    pub(crate) receipts_grew: bool,
     encoder: Encoder,
     _lock: File,
 }
@@ -37,23 +43,16 @@ pub struct Committed {
     pub blocks: u64,
     /// Bytes of the blocks, compressed.
     pub bytes: u64,
-    /// Records left out because they are larger than [`MAX_RECORD_BYTES`](crate::MAX_RECORD_BYTES).
+    /// Records left out because they are larger than `max_record_bytes` or nested too deep.
     pub refused: u64,
-}
-
-/// What the store takes on the disk, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// What counts against the budget: pages in use and the write-ahead log.
-    pub used: u64,
-    /// Pages of the file that the next rows will use.
-    pub free: u64,
-    /// The file and the write-ahead log as they are.
-    pub on_disk: u64,
-    /// The reserve file beside them.
-    pub reserve: u64,
-    /// What `used` may grow to at present.
-    pub ceiling: u64,
+    /// Dead letters that they became.
+    pub letters: u64,
+    /// Dead letters whose records are rows now.
+    pub replayed: u64,
+    /// Dead letters that made room for newer ones.
+    pub expired: u64,
+    /// Of the records left out, those for which there was no room as dead letters either.
+    pub lost: u64,
 }
 
 impl Writer {
@@ -84,52 +83,70 @@ impl Writer {
             disk: DiskState::Normal,
             ceiling: config.budget_bytes.value(),
             was_full: false,
-            encoder: Encoder::new().doing("open", &path)?,
+            receipts_grew: true,
+            encoder: Encoder::new(config.max_record_bytes).doing("open", &path)?,
             path,
             _lock: lock,
         })
     }
 
-    /// Stores all `batches` in one transaction, each in the ring of its tenant, with minute totals and bookmarks.
+    /// Stores all `batches` in one transaction, each in the ring of its tenant, with minute totals, bookmarks and
+    /// receipts. Records that are too large become dead letters; letters that its records were are removed.
     /// On the disk when it returns.
     ///
     /// # Errors
     /// Nothing is stored then, and the same batches can be committed later: [`Error::Full`],
     /// [`Error::TooManyRings`], [`Error::Busy`], and what else the disk answers.
     pub fn commit(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, Error> {
-        let result = self.try_commit(batches, now.millis());
+        let bound = Bound::new(self.config.dead_letter_bytes.value(), self.ceiling);
+        let mut done = Committed::default();
+        let mut result = self.try_commit(batches, now.millis(), Some(bound), &mut done);
+        if done.letters > 0 && result.as_ref().is_err_and(Error::is_full) {
+            // Rows do not wait for letters that a full disk may never have room for.
+            self.encoder.clear();
+            done = Committed::default();
+            result = self.try_commit(batches, now.millis(), None, &mut done);
+        }
         self.encoder.clear();
         self.was_full |= result.as_ref().is_err_and(Error::is_full);
-        result
+        self.receipts_grew |= batches.iter().any(|batch| batch.receipt.is_some());
+        result.map(|()| done)
     }
 
-    fn try_commit(&mut self, batches: &[Batch], now_ms: i64) -> Result<Committed, Error> {
+    fn try_commit(
+        &mut self,
+        batches: &[Batch],
+        now_ms: i64,
+        bound: Option<Bound>,
+        done: &mut Committed,
+    ) -> Result<(), Error> {
         let Self { db, path, encoder, .. } = self;
-        let mut done = Committed::default();
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).doing("commit to", path)?;
+        let mut replays = Replays::claim(&tx, batches).doing("commit to", path)?;
+        let mut kept = Kept::default();
         for (at, batch) in batches.iter().enumerate() {
-            let same = |other: &&Batch| other.tenant == batch.tenant;
-            if !batches[..at].iter().any(|other| same(&other)) {
-                let records = || batches[at..].iter().filter(same).flat_map(|batch| &batch.records);
-                if records().next().is_some() {
-                    let ring = ring_of(&tx, &batch.tenant, now_ms, path)?;
-                    Append { db: &tx, path, encoder, ring, done: &mut done }.records(records(), now_ms)?;
+            let is_first = !batches[..at].iter().any(|other| other.tenant == batch.tenant);
+            if is_first && replays.records(batches, at).next().is_some() {
+                let ring = ring_of(&tx, &batch.tenant, now_ms, path)?;
+                let records = replays.records(batches, at).map(|item| item.record);
+                let refused = Append { db: &tx, path, encoder, ring, done }.records(records, now_ms)?;
+                if !refused.is_empty() {
+                    let keeping = replays.keep(&tx, batches, at, &refused, (bound, now_ms), &mut kept);
+                    done.letters = kept.added;
+                    keeping.doing("commit to", path)?;
                 }
             }
             if let Some(bookmark) = &batch.bookmark {
                 save_bookmark(&tx, bookmark, now_ms).doing("commit to", path)?;
             }
+            if let Some(receipt) = &batch.receipt {
+                receipt::save(&tx, receipt).doing("commit to", path)?;
+            }
         }
+        replays.settle(&tx, batches, &mut kept).doing("commit to", path)?;
         tx.commit().doing("commit to", path)?;
-        Ok(done)
-    }
-
-    /// How much work the next commits put into making rows small: less while they come faster than that can be done.
-    ///
-    /// # Errors
-    /// zstd refuses, which it does not.
-    pub fn set_effort(&mut self, effort: Effort) -> Result<(), Error> {
-        self.encoder.set_effort(effort).doing("commit to", &self.path)
+        (done.replayed, done.expired, done.lost) = (kept.replayed, kept.expired, kept.lost);
+        Ok(())
     }
 
     /// How far `input` had read when the last of its rows was committed.
@@ -157,45 +174,15 @@ impl Writer {
         let Self { db, path, .. } = self;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).doing("change", path)?;
         let ring = ring_of(&tx, tenant, now.millis(), path)?;
-        let budget = budget.map(|budget| signed(budget.value()));
-        tx.execute(
-            "UPDATE ring SET retention_days = ?2, budget_bytes = ?3 WHERE ring = ?1",
-            params![ring.ring, retention.map(RetentionDays::value), budget],
-        )
-        .and_then(|_| tx.commit())
-        .doing("change", path)
+        ring.set_limits(&tx, retention, budget).and_then(|()| tx.commit()).doing("change", path)
     }
 
-    /// Says how the disk is. While it is short the store keeps its size: new rows replace the oldest.
+    /// How many dead letters there are, by tenant and destination.
     ///
     /// # Errors
     /// What the disk answers.
-    pub fn set_disk(&mut self, state: DiskState) -> Result<(), Error> {
-        let budget = self.config.budget_bytes.value();
-        if state != self.disk {
-            self.ceiling = match state {
-                DiskState::Normal => budget,
-                DiskState::Short => self.usage()?.used.clamp(BudgetBytes::MIN, budget),
-            };
-            self.disk = state;
-        }
-        Ok(())
-    }
-
-    /// What the store takes on the disk.
-    ///
-    /// # Errors
-    /// What the disk answers.
-    pub fn usage(&self) -> Result<Usage, Error> {
-        let (file, free) = pages(&self.db).doing("read", &self.path)?;
-        let wal = files::wal_bytes(&self.path);
-        Ok(Usage {
-            used: file - free + wal,
-            free,
-            on_disk: file + wal,
-            reserve: self.reserve.bytes(),
-            ceiling: self.ceiling,
-        })
+    pub fn dead_letter_stats(&self) -> Result<Vec<DeadLetterSum>, Error> {
+        dead_letter::sums(&self.db, None).doing("read", &self.path)
     }
 
     /// Copies the log into the file and closes it.
@@ -224,15 +211,6 @@ fn prepare(dir: &Path, config: &Config, now: Timestamp) -> Result<Connection, Er
     Ok(db)
 }
 
-/// Bytes of the file, and of its pages that are free.
-pub(crate) fn pages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
-    db.prepare_cached(
-        "SELECT page_count * page_size, freelist_count * page_size
-         FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
-    )?
-    .query_row([], |row| Ok((crate::ring::unsigned(row, 0)?, crate::ring::unsigned(row, 1)?)))
-}
-
 fn ring_of(db: &Connection, tenant: &TenantId, now_ms: i64, path: &Path) -> Result<Ring, Error> {
     if let Some(ring) = Ring::find(db, tenant).doing("commit to", path)? {
         return Ok(ring);
@@ -257,18 +235,20 @@ struct Append<'a> {
 }
 
 impl Append<'_> {
+    /// Appends `records`; answers the places, from 0, of those that are refused.
     fn records<'r>(
         mut self,
         records: impl Iterator<Item = &'r FlowRecord>,
         now_ms: i64,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<usize>, Error> {
         // The clock may be set back; the order of rows, minutes and retention may not.
         self.ring.processed_at = self.ring.processed_at.max(now_ms);
         let minute = minute_of(self.ring.processed_at);
         let total = MinuteTotal::load(self.db, self.ring.ring, minute, self.ring.next_row);
         let mut total = total.doing("commit to", self.path)?;
         let first_row = self.ring.next_row;
-        for record in records {
+        let mut refused = Vec::new();
+        for (at, record) in records.enumerate() {
             let mut fate = self.encoder.push(record);
             if fate == Push::Full {
                 self.seal()?;
@@ -277,16 +257,17 @@ impl Append<'_> {
             if fate == Push::Kept {
                 total.add(record);
             } else {
-                self.done.refused += 1;
+                refused.push(at);
             }
         }
         self.seal()?;
+        self.done.refused += refused.len() as u64;
         if self.ring.next_row == first_row {
-            return Ok(());
+            return Ok(refused);
         }
         self.done.rows += self.ring.next_row - first_row;
         let saved = total.save(self.db, self.ring.ring).and_then(|()| self.ring.save(self.db));
-        saved.doing("commit to", self.path)
+        saved.doing("commit to", self.path).map(|()| refused)
     }
 
     fn seal(&mut self) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::{Office, all_rows, at};
-use weir_flow::TenantId;
+use weir_flow::{Batch, TenantId};
 use weir_store::{BudgetBytes, Config, DiskState, ErrorKind, Reader, ReserveBytes, Shortage, Writer, check};
 
 /// A small file system of its own, gone with the value.
@@ -143,6 +143,30 @@ fn while_the_disk_is_full_new_rows_replace_the_oldest() {
     let report = check(&dir).unwrap();
     assert!(report.is_sound(), "{report:?}");
     writer.close().unwrap();
+}
+
+#[test]
+fn rows_do_not_wait_for_letters_that_a_full_disk_has_no_room_for() {
+    let Some(disk) = Disk::mount(24 << 20) else { return };
+    let dir = disk.0.path().join("data");
+    let mut writer = Writer::open(&dir, &config(256 << 20), at(0)).unwrap();
+    let (tenant, mut office) = (TenantId::default(), Office::new(5));
+    // Enough that the log has its usual length, which is then overwritten in place.
+    for _ in 0..60 {
+        writer.commit(&[office.bulk(&tenant, 100 << 10, at(0))], at(0)).unwrap();
+    }
+    disk.fill();
+    // Letters of 9 MiB, twice what the log holds.
+    let large = (0..5).map(|_| office.bulky(at(0), 900 << 10));
+    let records = large.chain((0..50).map(|_| Office::new(6).record(at(0)))).collect();
+    let done = writer.commit(&[Batch { records, ..Batch::default() }], at(0)).unwrap();
+    assert_eq!((done.rows, done.refused, done.letters, done.lost), (50, 5, 0, 5));
+    assert_eq!(newest_row(&dir), 480 + 50);
+    disk.free();
+    let records = vec![office.bulky(at(0), 900 << 10)];
+    let done = writer.commit(&[Batch { records, ..Batch::default() }], at(0)).unwrap();
+    assert_eq!((done.letters, done.lost), (1, 0), "once there is room letters are kept again");
+    assert!(check(&dir).unwrap().is_sound());
 }
 
 #[test]

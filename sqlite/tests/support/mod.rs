@@ -119,12 +119,12 @@ impl Office {
     /// A batch of 8 records that takes about `bytes` on the disk.
     pub(crate) fn bulk(&mut self, tenant: &TenantId, bytes: usize, now: Timestamp) -> Batch {
         let records = (0..8).map(|_| self.bulky(now, bytes / 8)).collect();
-        Batch { tenant: tenant.clone(), records, bookmark: None, handed_over: now }
+        Batch { tenant: tenant.clone(), records, handed_over: now, ..Batch::default() }
     }
 
     pub(crate) fn batch(&mut self, tenant: &TenantId, count: usize, now: Timestamp) -> Batch {
         let records = (0..count).map(|_| self.record(now)).collect();
-        Batch { tenant: tenant.clone(), records, bookmark: None, handed_over: now }
+        Batch { tenant: tenant.clone(), records, handed_over: now, ..Batch::default() }
     }
 }
 

@@ -39,6 +39,7 @@ const draw = atMostFourTimesASecond(() => {
     header.points(metrics.capture.interfaces);
     header.site(metrics.agent);
     header.parts(metrics.parts);
+    header.letters(metrics.dead_letters);
   }
   if (state.sources) parts.exporters.show(state.sources);
   if (events && !state.paused) parts.flows.show(events);
@@ -121,9 +122,10 @@ function signOut(reason) {
   eventsPoll.stop();
   sourcesPoll.stop();
   Object.assign(state, { metrics: null, events: null, sources: null, updated: null });
-  for (const id of ["main", "signout", "trouble", "parts-trouble", "points-trouble"]) $(id).hidden = true;
+  for (const id of ["main", "signout", "trouble", "parts-trouble", "points-trouble", "letters"]) $(id).hidden = true;
   header.points([]);
   header.parts([]);
+  header.letters(null);
   header.site(null);
   tick();
   ask(reason, enter);

@@ -1,7 +1,7 @@
 // Product, observation points, and how fresh all of this is.
 
 import { $, foreign, h, marked, put, shown } from "./dom.js";
-import { exact } from "./format.js";
+import { bytes, exact, many } from "./format.js";
 
 const STATES = { capturing: "good", replaying: "good", finished: "none", off: "none", no_permission: "bad", failed: "bad" };
 const TEXT = { capturing: "capturing", replaying: "replaying", finished: "read to its end", off: "off", no_permission: "no permission", failed: "failed" };
@@ -28,6 +28,17 @@ export function parts(all) {
   if (host.dataset.print === print) return;
   host.dataset.print = print;
   host.replaceChildren(...broken.map(({ name, status, detail }) => h("li", {}, h("strong", {}, foreign(name), ` ${status}`), ": ", ...marked(detail ?? "no reason was given"))));
+}
+
+/** Tells of dead letters, and what to do about them. */
+export function letters(all) {
+  const host = $("letters");
+  const print = all?.total > 0 ? `${all.total} ${all.bytes}` : "";
+  host.hidden = print === "";
+  if (host.dataset.print === print) return;
+  host.dataset.print = print;
+  host.replaceChildren(...(print === "" ? [] : [h("strong", {}, many(all.total, "dead letter")), ` (${bytes(all.bytes)}): records that could not be stored, or rows that an output refused. `,
+    ...marked("`GET /v1/admin/dlq` says why each is there; once that is mended, `POST /v1/admin/dlq/replay` with `{\"all\":true}` stores the records again.")]));
 }
 
 /** Each interface or file with its state. */

@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderN
 use http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION};
 use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::trace::Ids;
 
@@ -67,11 +68,30 @@ pub(crate) struct Problem {
     code: &'static str,
     detail: Cow<'static, str>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
+    members: Vec<(&'static str, Value)>,
+    /// What went wrong here, for the log: paths and statements are nobody else's business.
+    cause: Option<Box<str>>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, detail: detail.into(), header: None }
+        Self { status, code, detail: detail.into(), header: None, members: Vec::new(), cause: None }
+    }
+
+    /// What is wrong, for programs.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The same, with a member more in its body.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    /// The same, with what the log is told under the request's trace id.
+    pub(crate) fn because(self, cause: &impl ToString) -> Self {
+        Self { cause: Some(cause.to_string().into()), ..self }
     }
 
     /// The same, with a header of its own.
@@ -80,15 +100,17 @@ impl Problem {
     }
 
     pub(crate) fn into_response(self, trace_id: &str) -> Response {
-        #[derive(Serialize)]
-        struct Text<'a> {
-            error: &'a str,
-            detail: &'a str,
-            trace_id: &'a str,
+        let Self { status, code, detail, header, members, cause } = self;
+        if let Some(cause) = cause {
+            tracing::warn!(trace_id, error = code, "request failed: {cause}");
         }
-        let text = Text { error: self.code, detail: &self.detail, trace_id };
-        let mut response = json_bytes(self.status, serde_json::to_vec(&text).unwrap_or_default());
-        if let Some((name, value)) = self.header.map(|field| *field) {
+        let mut body = serde_json::Map::new();
+        body.extend(
+            [("error", code), ("detail", &detail), ("trace_id", trace_id)].map(|(k, v)| (k.into(), v.into())),
+        );
+        body.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let mut response = json_bytes(status, serde_json::to_vec(&body).unwrap_or_default());
+        if let Some((name, value)) = header.map(|field| *field) {
             response.headers_mut().insert(name, value);
         }
         response

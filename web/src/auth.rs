@@ -11,6 +11,7 @@ use http::header::AUTHORIZATION;
 use rustix::io::retry_on_intr;
 use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::{Digest as _, Sha256};
+use weir_flow::Text;
 
 use crate::Error;
 
@@ -92,6 +93,8 @@ impl FromIterator<Scope> for Scopes {
 /// Who made a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
+    /// Of the key: the first half of its hash, 32 hexadecimal digits, since a key of the user's own has no name.
+    pub(crate) key_id: Text,
     pub(crate) scopes: Scopes,
 }
 
@@ -138,9 +141,13 @@ impl Keys {
         if !(1..=MAX_KEY_LENGTH).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::BadKey);
         }
-        let hash = Sha256::digest(key.as_bytes()).into();
+        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         self.0.retain(|entry| entry.hash != hash);
-        self.0.push(Entry { hash, caller: Caller { scopes } });
+        let mut key_id = String::with_capacity(hash.len());
+        hash.iter().take(hash.len() / 2).for_each(|byte| {
+            let _ = write!(key_id, "{byte:02x}");
+        });
+        self.0.push(Entry { hash, caller: Caller { key_id: key_id.into(), scopes } });
         Ok(())
     }
 

@@ -11,13 +11,18 @@ use std::sync::Arc;
 
 use tiny_http::Server;
 use tokio::sync::watch;
+use weir_flow::Source;
+use weir_intake::Reader;
 
 use crate::counters::Counters;
 use crate::engine::{Closing, Engine, Worker};
 use crate::guard::Guard;
+use crate::ingest::Receipts;
+use crate::ledger::Ledger;
 use crate::route::Context;
 use crate::rows::Rows;
-use crate::{Config, Error, Keys, Status};
+use crate::shelf::Shelf;
+use crate::{Config, Error, Exporter, Intake, Keys, Status};
 
 /// Directory of the private socket, below the data directory.
 pub const PRIVATE_DIR: &str = "guard";
@@ -73,45 +78,63 @@ pub fn listen(config: &Config) -> Result<Listener, Error> {
     Ok(Listener { socket, address })
 }
 
+/// What the web side works with.
+pub struct Parts {
+    /// The data directory: the ring is read in it, the private socket made there.
+    pub data_dir: PathBuf,
+    /// Who is let in.
+    pub keys: Keys,
+    /// What the agent tells of itself.
+    pub status: Arc<dyn Status>,
+    /// Where records go.
+    pub intake: Arc<dyn Intake>,
+    /// What delivers rows to outputs.
+    pub exporter: Arc<dyn Exporter>,
+}
+
 /// Listens as [`listen`] does and makes the rest as [`serve`] does.
 ///
 /// # Errors
 /// As both.
-pub fn bind(config: &Config, data_dir: &Path, keys: Keys, status: Arc<dyn Status>) -> Result<Web, Error> {
-    serve(listen(config)?, config, data_dir, keys, status)
+pub fn bind(config: &Config, parts: Parts) -> Result<Web, Error> {
+    serve(listen(config)?, config, parts)
 }
 
-/// Makes what answers the clients of `listener`; the ring is read in `data_dir`, the private socket made there.
+/// Makes what answers the clients of `listener`.
 ///
 /// # Errors
 /// [`Error::PrivateSocket`].
-pub fn serve(
-    listener: Listener,
-    config: &Config,
-    data_dir: &Path,
-    keys: Keys,
-    status: Arc<dyn Status>,
-) -> Result<Web, Error> {
+pub fn serve(listener: Listener, config: &Config, parts: Parts) -> Result<Web, Error> {
+    let Parts { data_dir, keys, status, intake, exporter } = parts;
     let Listener { socket: listener, address } = listener;
     let dir = data_dir.join(PRIVATE_DIR);
     let (server, socket, held) =
         private_server(&dir).map_err(|cause| Error::PrivateSocket { path: dir.clone(), cause })?;
-    let engine = Arc::new(Engine::new(server, held, config.workers.count()));
+    let shelf = Arc::<Shelf>::default();
+    let engine = Arc::new(Engine::new(server, Arc::clone(&shelf), held, config.workers.count()));
     let counters = Arc::new(Counters::default());
     let (stop, _) = watch::channel(false);
     let closing = Closing(Arc::clone(&engine));
     let (keys, shared) = (Arc::new(keys), Arc::clone(&counters));
+    let count = config.workers.count();
+    let receipts = Arc::<Receipts>::default();
     let worker = move |_| Worker {
         engine: Arc::clone(&engine),
         context: Context {
             keys: Arc::clone(&keys),
             status: Arc::clone(&status),
             counters: Arc::clone(&shared),
-            rows: Rows::new(data_dir.to_owned()),
+            rows: Rows::new(data_dir.clone()),
+            ledger: Ledger::new(data_dir.clone()),
+            intake: Arc::clone(&intake),
+            exporter: Arc::clone(&exporter),
+            workers: count,
+            reader: Reader::new(Source::Api),
+            receipts: Arc::clone(&receipts),
         },
     };
-    let workers = (0..config.workers.count()).map(worker).collect();
-    let guard = Guard::new(listener, socket, config, Arc::clone(&counters), stop.clone(), closing);
+    let workers = (0..count).map(worker).collect();
+    let guard = Guard::new(listener, (socket, shelf), config, Arc::clone(&counters), stop.clone(), closing);
     Ok(Web { address, guard, workers, stop: Stop(stop), counters })
 }
 
@@ -137,11 +160,10 @@ fn private_server(dir: &Path) -> io::Result<(Server, PathBuf, File)> {
 mod tests {
     use std::net::TcpListener;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::sync::Arc;
 
     use super::bind;
-    use crate::testing::Quiet;
-    use crate::{Config, Error, Keys};
+    use crate::testing::parts;
+    use crate::{Config, Error};
 
     fn config(listen: &str) -> Config {
         Config { listen: listen.parse().unwrap(), ..Config::default() }
@@ -152,15 +174,14 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap().to_string();
         let dir = tempfile::tempdir().unwrap();
-        let error =
-            bind(&config(&address), dir.path(), Keys::new(), Arc::new(Quiet)).err().unwrap().to_string();
+        let error = bind(&config(&address), parts(dir.path())).err().unwrap().to_string();
         assert!(error.contains(&address) && error.contains("--listen"), "{error}");
     }
 
     #[test]
     fn only_loopback_is_served() {
         let dir = tempfile::tempdir().unwrap();
-        let error = bind(&config("0.0.0.0:0"), dir.path(), Keys::new(), Arc::new(Quiet)).err().unwrap();
+        let error = bind(&config("0.0.0.0:0"), parts(dir.path())).err().unwrap();
         assert!(matches!(error, Error::NotLoopback(_)), "{error}");
     }
 
@@ -171,7 +192,7 @@ mod tests {
         std::fs::create_dir(&deep).unwrap();
         std::fs::create_dir(deep.join("guard")).unwrap();
         for _ in 0..2 {
-            let web = bind(&config("127.0.0.1:0"), &deep, Keys::new(), Arc::new(Quiet)).unwrap();
+            let web = bind(&config("127.0.0.1:0"), parts(&deep)).unwrap();
             let mode = std::fs::metadata(deep.join("guard")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700);
             assert_ne!(web.address.port(), 0);
@@ -181,7 +202,7 @@ mod tests {
     #[test]
     fn a_data_directory_that_is_a_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = bind(&config("127.0.0.1:0"), file.path(), Keys::new(), Arc::new(Quiet)).err().unwrap();
+        let error = bind(&config("127.0.0.1:0"), parts(file.path())).err().unwrap();
         assert!(error.to_string().contains("data directory"), "{error}");
     }
 }

@@ -1,14 +1,17 @@
-//! What the web side counts about itself: answers by class, time, and refusals by reason.
+//! What the web side counts about itself: answers by class, time, refusals by reason, and what was ingested.
 //!
-//! Written by the guard, read by `GET /v1/metrics`.
+//! Written by the guard and the ingest routes, read by `GET /v1/metrics`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::StatusCode;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use weir_intake::Reason;
 
-/// Why the guard did not pass a connection or a request on.
+use crate::failures::Failures;
+
+/// Why a connection or a request was not passed on, or a batch not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Refusal {
@@ -46,9 +49,47 @@ pub enum Refusal {
     SlowReader,
     /// The client went away before its answer was whole.
     ClientGone,
+    /// A batch of too many octets, as sent, unpacked, or as records.
+    OverSize,
+    /// A batch of too many records.
+    TooManyRecords,
+    /// A batch that is not JSON.
+    InvalidJson,
+    /// A batch that is not UTF-8.
+    InvalidEncoding,
+    /// A batch that cannot be unpacked.
+    DecompressFailed,
+    /// A batch packed in a way that is not known.
+    UnsupportedEncoding,
+    /// JSON that is no batch.
+    BadShape,
+    /// A batch in a format that is not known, or of another route.
+    InvalidFormat,
+    /// A batch of an unknown type at the route for bulks.
+    BadBulk,
+    /// A batch without a record.
+    NoRecords,
+    /// A batch whose records all lack what they must have.
+    MissingFields,
+    /// A batch whose records are all bad for another reason, or for several.
+    InvalidRecords,
+    /// A batch for which there was no room.
+    Backpressure,
+    /// A batch that came while the agent stopped.
+    Stopping,
+    /// An `Idempotency-Key` that is none.
+    BadIdempotencyKey,
+    /// An `Idempotency-Key` that came before, with another body.
+    IdempotencyConflict,
+    /// A batch that is being worked on already.
+    IdempotencyInProgress,
+    /// A batch that could not be looked up, since the store did not answer.
+    StoreUnavailable,
+    /// `X-Tenant-ID` names no tenant that the caller may use.
+    BadTenant,
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 36] = [
     "connections",
     "displaced",
     "accept",
@@ -66,14 +107,68 @@ const NAMES: [&str; 17] = [
     "no_answer",
     "slow_reader",
     "client_gone",
+    "over_size",
+    "too_many_records",
+    "invalid_json",
+    "invalid_encoding",
+    "decompress_failed",
+    "unsupported_encoding",
+    "bad_batch_shape",
+    "invalid_format",
+    "bad_bulk_type",
+    "no_records",
+    "missing_fields",
+    "invalid_records",
+    "backpressure",
+    "stopping",
+    "bad_idempotency_key",
+    "idempotency_conflict",
+    "idempotency_in_progress",
+    "store_unavailable",
+    "bad_tenant",
+];
+
+/// The former service's names for refused batches, and what they cover.
+const REJECTS: [(&str, &[Refusal]); 8] = [
+    ("size", &[Refusal::OverSize]),
+    ("count", &[Refusal::TooManyRecords, Refusal::NoRecords]),
+    ("shape", &[Refusal::BadShape]),
+    ("json_error", &[Refusal::InvalidJson]),
+    ("encoding_error", &[Refusal::InvalidEncoding, Refusal::UnsupportedEncoding]),
+    ("decompress_error", &[Refusal::DecompressFailed]),
+    ("format_error", &[Refusal::InvalidFormat, Refusal::MissingFields, Refusal::InvalidRecords]),
+    ("bulk_error", &[Refusal::BadBulk]),
 ];
 
 /// Counters since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
     classes: [AtomicU64; 5],
     micros: AtomicU64,
     refused: [AtomicU64; NAMES.len()],
+    batches: AtomicU64,
+    replayed: AtomicU64,
+    records: AtomicU64,
+    octets: AtomicU64,
+    rejected: [AtomicU64; Reason::ALL.len()],
+    /// The newest answers of class 5xx.
+    pub(crate) failures: Failures,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            classes: Default::default(),
+            micros: AtomicU64::default(),
+            refused: std::array::from_fn(|_| AtomicU64::default()),
+            batches: AtomicU64::default(),
+            replayed: AtomicU64::default(),
+            records: AtomicU64::default(),
+            octets: AtomicU64::default(),
+            rejected: Default::default(),
+            failures: Failures::default(),
+        }
+    }
 }
 
 impl Counters {
@@ -112,22 +207,58 @@ impl Counters {
         micros / total / 1e3
     }
 
+    /// Counts a batch that was taken: `records` of it, from a body of `octets`.
+    pub(crate) fn ingested(&self, records: usize, octets: usize) {
+        self.batches.fetch_add(1, Relaxed);
+        self.records.fetch_add(records as u64, Relaxed);
+        self.octets.fetch_add(octets as u64, Relaxed);
+    }
+
+    /// Counts `records` that were not taken because of `reason`.
+    pub(crate) fn reject(&self, reason: Reason, records: u64) {
+        if let Some(count) = self.rejected.get(reason as usize) {
+            count.fetch_add(records, Relaxed);
+        }
+    }
+
+    /// Counts an answer that was given again.
+    pub(crate) fn replayed(&self) {
+        self.replayed.fetch_add(1, Relaxed);
+    }
+
+    /// Batches taken, answers given again, records taken, and octets of the bodies that brought them.
+    pub(crate) fn ingest(&self) -> [u64; 4] {
+        [&self.batches, &self.replayed, &self.records, &self.octets].map(|count| count.load(Relaxed))
+    }
+
     /// Refusals by reason, those that happened.
-    pub(crate) const fn refusals(&self) -> impl Serialize {
-        Refusals(self)
+    pub(crate) fn refusals(&self) -> impl Serialize {
+        Counted(NAMES.iter().zip(&self.refused).map(|(&name, count)| (name, count.load(Relaxed))))
+    }
+
+    /// Batches refused, by the former service's reasons, those that happened.
+    pub(crate) fn rejects(&self) -> impl Serialize {
+        Counted(REJECTS.into_iter().map(|(name, covers)| {
+            let counts = covers.iter().map(|&reason| self.refused(reason));
+            (name, counts.sum())
+        }))
+    }
+
+    /// Records not taken by reason, those that happened.
+    pub(crate) fn rejected(&self) -> impl Serialize {
+        let counts = Reason::ALL.into_iter().zip(&self.rejected);
+        Counted(counts.map(|(reason, count)| (reason.as_str(), count.load(Relaxed))))
     }
 }
 
-struct Refusals<'a>(&'a Counters);
+/// Names with their counts, as an object of those that are not zero.
+struct Counted<I>(I);
 
-impl Serialize for Refusals<'_> {
+impl<I: Iterator<Item = (&'static str, u64)> + Clone> Serialize for Counted<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, count) in NAMES.iter().zip(&self.0.refused) {
-            let count = count.load(Relaxed);
-            if count > 0 {
-                map.serialize_entry(name, &count)?;
-            }
+        for (name, count) in self.0.clone().filter(|&(_, count)| count > 0) {
+            map.serialize_entry(name, &count)?;
         }
         map.end()
     }
@@ -152,6 +283,8 @@ mod tests {
             serde_json::json!({"connections": 1, "client_gone": 2})
         );
         assert_eq!(NAMES[Refusal::UnknownHost as usize], "unknown_host");
+        assert_eq!(NAMES[Refusal::OverSize as usize], "over_size");
+        assert_eq!(NAMES.get(Refusal::BadTenant as usize), NAMES.last());
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The only file that knows tiny_http: its requests become the `http` crate's, answers go the other way.
 //!
-//! Requests come from the guard over the private socket; each worker thread answers one at a time.
+//! Requests come from the guard over the private socket, their bodies by way of the shelf; each worker thread answers one at a time.
 
 use std::fs::File;
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,12 +12,15 @@ use tiny_http::Server;
 
 use crate::Error;
 use crate::answer::{Body, Problem, Request, Response};
+use crate::guard::BODY;
 use crate::route::{self, Context};
+use crate::shelf::Shelf;
 use crate::trace::Ids;
 
 /// Shared by guard and workers.
 pub(crate) struct Engine {
     server: Server,
+    shelf: Arc<Shelf>,
     over: AtomicBool,
     workers: u8,
     /// The directory through which the socket is reached; open as long as the server.
@@ -43,8 +46,8 @@ impl Drop for Closing {
 }
 
 impl Engine {
-    pub(crate) fn new(server: Server, dir: File, workers: u8) -> Self {
-        Self { server, over: AtomicBool::new(false), workers, _dir: dir }
+    pub(crate) fn new(server: Server, shelf: Arc<Shelf>, dir: File, workers: u8) -> Self {
+        Self { server, shelf, over: AtomicBool::new(false), workers, _dir: dir }
     }
 }
 
@@ -56,7 +59,7 @@ impl Worker {
     pub fn run(mut self) -> Result<(), Error> {
         loop {
             match self.engine.server.recv() {
-                Ok(request) => answer(&mut self.context, request),
+                Ok(request) => answer(&mut self.context, &self.engine.shelf, request),
                 Err(_) if self.engine.over.load(Ordering::Acquire) => return Ok(()),
                 Err(error) => return Err(Error::Engine(error)),
             }
@@ -64,8 +67,8 @@ impl Worker {
     }
 }
 
-fn answer(context: &mut Context, mut request: tiny_http::Request) {
-    let response = match translate(&mut request) {
+fn answer(context: &mut Context, shelf: &Shelf, request: tiny_http::Request) {
+    let response = match translate(&request, shelf) {
         Ok(translated) => route::answer(context, &translated),
         Err(problem) => problem.into_response(&Ids::new().trace),
     };
@@ -73,18 +76,19 @@ fn answer(context: &mut Context, mut request: tiny_http::Request) {
     let _ = request.respond(untranslate(response));
 }
 
-fn translate(request: &mut tiny_http::Request) -> Result<Request, Problem> {
+fn translate(request: &tiny_http::Request, shelf: &Shelf) -> Result<Request, Problem> {
     let bad = || Problem::new(http::StatusCode::BAD_REQUEST, "bad_request", "The request could not be read");
-    let length = request.body_length().unwrap_or(0);
-    let mut body = Vec::with_capacity(length);
-    request.as_reader().take(length as u64).read_to_end(&mut body).map_err(|_| bad())?;
-    let mut translated = Request::new(body);
+    let mut translated = Request::new(Vec::new());
     *translated.method_mut() = Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| bad())?;
     *translated.uri_mut() = request.url().parse::<Uri>().map_err(|_| bad())?;
     for field in request.headers() {
         let name = HeaderName::from_bytes(field.field.as_str().as_bytes()).map_err(|_| bad())?;
         let value = HeaderValue::from_str(field.value.as_str()).map_err(|_| bad())?;
         translated.headers_mut().append(name, value);
+    }
+    if let Some(number) = translated.headers_mut().remove(BODY) {
+        let number = number.to_str().ok().and_then(|number| number.parse().ok());
+        *translated.body_mut() = number.and_then(|number| shelf.take(number)).ok_or_else(bad)?;
     }
     Ok(translated)
 }

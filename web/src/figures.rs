@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use weir_flow::Timestamp;
 
-use crate::{Collect, Condition, Part};
+use crate::{Collect, Condition, Part, Zeek};
 
 /// Points of a series in [`LastFiveMinutes`]: one each 5 s.
 pub const SERIES_POINTS: usize = 60;
@@ -44,12 +44,17 @@ pub struct Metrics {
     pub capture: Capture,
     /// Collection from exporters.
     pub collect: Collect,
+    /// Zeek's logs; absent when none are followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zeek: Option<Zeek>,
     /// The flow tables, all together.
     pub table: Table,
     /// Every place that lost something, with its reason; a place that lost nothing may be absent.
     pub losses: Vec<Loss>,
     /// The ring.
     pub store: Store,
+    /// Records that could not be stored, and rows that an output refused.
+    pub dead_letters: DeadLetters,
     /// The wall clock.
     pub clock: Clock,
     /// Parts as `GET /v1/health` tells them: the page shows those that are in trouble.
@@ -226,6 +231,8 @@ pub enum LossUnit {
     Datagrams,
     /// Records.
     Records,
+    /// Files.
+    Files,
     /// Frames, datagrams, pieces of them, or lines that could not be decoded.
     Undecoded,
 }
@@ -252,6 +259,23 @@ pub struct Store {
     pub detail: Option<Cow<'static, str>>,
 }
 
+/// Dead letters, of all tenants and destinations.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DeadLetters {
+    /// Letters kept.
+    pub total: u64,
+    /// Octets of their payloads.
+    pub bytes: u64,
+    /// When the oldest was written.
+    pub oldest_ts: Option<Timestamp>,
+    /// Records that became letters since the start.
+    pub added: u64,
+    /// Letters that became rows since the start.
+    pub replayed: u64,
+    /// Letters removed since the start for their age, or for newer ones.
+    pub expired: u64,
+}
+
 /// The wall clock.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Clock {
@@ -268,6 +292,8 @@ pub struct Process {
     pub rss_bytes: u64,
     /// Percent of one core over the last interval.
     pub cpu_pct: f64,
+    /// Memory of the host, octets; null where the system does not tell.
+    pub host_memory_bytes: Option<u64>,
 }
 
 /// Memory by kind, octets.

@@ -9,6 +9,7 @@ mod client;
 pub(crate) mod fuzz;
 mod head;
 mod relay;
+mod room;
 mod seats;
 
 use std::collections::HashSet;
@@ -20,22 +21,23 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::client::{BODY_UNIT, Client, Ended};
-use self::head::{Head, MAX_BODY, Refused};
+use self::client::{Client, Ended};
+use self::head::{Head, Refused};
+pub(crate) use self::relay::BODY;
 use self::relay::{Answer, Upstream};
+use self::room::Room;
 use self::seats::{Found, Seats};
 use crate::answer::{self, Problem};
 use crate::counters::{Counters, Refusal};
 use crate::engine::Closing;
+use crate::shelf::Shelf;
 use crate::trace::Ids;
 use crate::{Config, Error};
 
-/// Octets of bodies that are being received, all together.
-const BODY_BUDGET: usize = 16 * 1024 * 1024;
 /// Requests on one connection, so that none lives for ever.
 const MAX_REQUESTS: usize = 1_000;
 /// Pause after a failed accept: without it a lack of descriptors would be a busy loop.
@@ -57,7 +59,7 @@ struct Shared {
     seats: Arc<Seats>,
     counters: Arc<Counters>,
     upstream: Upstream,
-    bodies: Arc<Semaphore>,
+    room: Room,
     /// Names this host is known by, lower case.
     hosts: HashSet<String>,
 }
@@ -65,7 +67,7 @@ struct Shared {
 impl Guard {
     pub(crate) fn new(
         listener: StdTcpListener,
-        socket: PathBuf,
+        (socket, shelf): (PathBuf, Arc<Shelf>),
         config: &Config,
         counters: Arc<Counters>,
         stop: watch::Sender<bool>,
@@ -74,8 +76,8 @@ impl Guard {
         let shared = Shared {
             seats: Arc::default(),
             counters,
-            upstream: Upstream::new(socket),
-            bodies: Arc::new(Semaphore::new(BODY_BUDGET.max(MAX_BODY) / BODY_UNIT)),
+            upstream: Upstream::new(socket, shelf, config.workers.count()),
+            room: Room::default(),
             hosts: config.hosts.iter().map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect(),
         };
         Self { listener, shared: Arc::new(shared), stop, _closing: closing }
@@ -150,7 +152,10 @@ impl Shared {
                             }
                             return;
                         }
-                        Err(ended) => (ended, ids, head.method == Method::HEAD),
+                        Err(ended) => {
+                            self.note(&ended, &head, &ids);
+                            (ended, ids, head.method == Method::HEAD)
+                        }
                     }
                 }
                 Err(ended) => (ended, Ids::new(), false),
@@ -175,7 +180,7 @@ impl Shared {
         if !self.knows(&head.host, local) {
             return Err(Ended::Refused(unknown_host()));
         }
-        let body = client.body(head, &self.bodies).await?;
+        let body = client.body(head, &self.room).await?;
         client.set_waiting(false);
         let answer = self.upstream.ask(head, body, peer, ids).await;
         client.set_waiting(true);
@@ -208,6 +213,14 @@ impl Shared {
             missing = missing.saturating_sub(piece.bytes.len());
         }
         Ok(status)
+    }
+
+    /// Remembers a failure of the server's, for `/v1/system`.
+    fn note(&self, ended: &Ended, head: &Head, ids: &Ids) {
+        if let Ended::Refused((_, problem)) = ended {
+            let path = head.target.split('?').next().unwrap_or_default();
+            self.counters.failures.note(path, problem, &ids.trace);
+        }
     }
 
     /// Tells the client why not.

@@ -6,11 +6,19 @@ use std::sync::Arc;
 
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
+use weir_intake::Reader;
 
 use crate::answer::{Problem, Request, Response};
-use crate::api::{events, health, lookup, metrics, sources, version};
+use crate::api::{
+    dlq, download, events, export, health, lookup, metrics, outputs, schema, sources, system, tenants,
+    version,
+};
 use crate::auth::{Caller, Denied, Keys, Scope};
 use crate::counters::Counters;
+use crate::export::Exporter;
+use crate::ingest::{self, Receipts};
+use crate::intake::Intake;
+use crate::ledger::Ledger;
 use crate::page;
 use crate::rows::Rows;
 use crate::status::Status;
@@ -22,6 +30,13 @@ pub(crate) struct Context {
     pub(crate) status: Arc<dyn Status>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) rows: Rows,
+    pub(crate) ledger: Ledger,
+    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) exporter: Arc<dyn Exporter>,
+    /// How many workers there are.
+    pub(crate) workers: u8,
+    pub(crate) reader: Reader,
+    pub(crate) receipts: Arc<Receipts>,
 }
 
 /// A request with what its route knows of it.
@@ -29,6 +44,8 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     /// What stands for the `{…}` segments of the path.
     pub(crate) segments: Vec<&'a str>,
+    /// Whose key it carries; none on public routes.
+    pub(crate) caller: Option<Caller>,
 }
 
 type Handler = fn(&mut Context, &Call<'_>) -> Result<Response, Problem>;
@@ -54,10 +71,29 @@ pub(crate) struct Route {
 }
 
 const READ_METRICS: Access = Access::OneOf(&[Scope::ReadMetrics]);
+const INGEST: Access = Access::OneOf(&[Scope::Ingest]);
 const READ: Access = Access::OneOf(&[Scope::ReadMetrics, Scope::ReadRequests]);
+const ADMIN: Access = Access::OneOf(&[Scope::Admin]);
+const EXPORT: Access = Access::OneOf(&[Scope::Export]);
 
 const fn get(path: &'static str, access: Access, handler: Handler) -> Route {
     Route { method: Method::GET, path, access, handler }
+}
+
+const fn post(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { method: Method::POST, path, access, handler }
+}
+
+const fn put(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { method: Method::PUT, path, access, handler }
+}
+
+const fn patch(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { method: Method::PATCH, path, access, handler }
+}
+
+const fn delete(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { method: Method::DELETE, path, access, handler }
 }
 
 /// Every route there is.
@@ -72,15 +108,42 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/v1/metrics", READ_METRICS, metrics::metrics),
     get("/v1/stats", READ, metrics::metrics),
     get("/v1/events/recent", READ, events::recent),
+    get("/v1/download/json", READ, download::json),
     get("/v1/sources", READ, sources::all),
     get("/v1/sources/{id}", READ, sources::one),
-    Route { method: Method::POST, path: "/v1/lookup", access: Access::AnyKey, handler: lookup::lookup },
+    get("/v1/schema", Access::AnyKey, schema::all),
+    get("/v1/schema/{name}", Access::AnyKey, schema::one),
+    post("/v1/lookup", Access::AnyKey, lookup::lookup),
+    get("/v1/outputs/splunk", ADMIN, outputs::splunk),
+    post("/v1/outputs/splunk", ADMIN, outputs::set_splunk),
+    put("/v1/outputs/splunk", ADMIN, outputs::set_splunk),
+    get("/v1/outputs/elastic", ADMIN, outputs::elastic),
+    post("/v1/outputs/elastic", ADMIN, outputs::set_elastic),
+    put("/v1/outputs/elastic", ADMIN, outputs::set_elastic),
+    post("/v1/outputs/test", ADMIN, outputs::test),
+    post("/v1/export/splunk-hec", EXPORT, export::splunk_hec),
+    get("/v1/system", ADMIN, system::system),
+    get("/v1/admin/dlq", ADMIN, dlq::list::list),
+    delete("/v1/admin/dlq", ADMIN, dlq::delete::before),
+    get("/v1/admin/dlq/export", ADMIN, dlq::export::export),
+    post("/v1/admin/dlq/replay", ADMIN, dlq::replay::replay),
+    delete("/v1/admin/dlq/{id}", ADMIN, dlq::delete::one),
+    get("/v1/admin/tenants", ADMIN, tenants::all),
+    post("/v1/admin/tenants", ADMIN, tenants::add),
+    get("/v1/admin/tenants/{id}", ADMIN, tenants::one),
+    patch("/v1/admin/tenants/{id}", ADMIN, tenants::change),
+    delete("/v1/admin/tenants/{id}", ADMIN, tenants::remove),
+    post("/v1/ingest", INGEST, ingest::take),
+    post("/v1/ingest/zeek", INGEST, ingest::take),
+    post("/v1/ingest/netflow", INGEST, ingest::take),
+    post("/v1/ingest/bulk", INGEST, ingest::take),
 ];
 
 /// Answers a request; what is wrong with it becomes an answer too.
 pub(crate) fn answer(context: &mut Context, request: &Request) -> Response {
     dispatch(context, request).unwrap_or_else(|problem| {
         let ids = Ids::passed(request.headers());
+        context.counters.failures.note(request.uri().path(), &problem, &ids.trace);
         problem.into_response(&ids.trace)
     })
 }
@@ -92,8 +155,8 @@ fn dispatch(context: &mut Context, request: &Request) -> Result<Response, Proble
         let Some(segments) = segments(route.path, path) else { continue };
         let head_of_get = request.method() == Method::HEAD && route.method == Method::GET;
         if route.method == *request.method() || head_of_get {
-            admit(&context.keys, route.access, request)?;
-            return (route.handler)(context, &Call { request, segments });
+            let caller = admit(&context.keys, route.access, request)?;
+            return (route.handler)(context, &Call { request, segments, caller });
         }
         allowed.push(&route.method);
     }
@@ -114,9 +177,9 @@ fn segments<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
     }
 }
 
-fn admit(keys: &Keys, access: Access, request: &Request) -> Result<(), Problem> {
+fn admit(keys: &Keys, access: Access, request: &Request) -> Result<Option<Caller>, Problem> {
     let scopes: &[Scope] = match access {
-        Access::Public => return Ok(()),
+        Access::Public => return Ok(None),
         Access::AnyKey => &[],
         Access::OneOf(scopes) => scopes,
     };
@@ -129,7 +192,7 @@ fn admit(keys: &Keys, access: Access, request: &Request) -> Result<(), Problem> 
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""))
     })?;
     if scopes.is_empty() || scopes.iter().any(|&scope| caller.scopes.allow(scope)) {
-        return Ok(());
+        return Ok(Some(caller.clone()));
     }
     let names: Vec<_> = scopes.iter().map(|scope| format!("'{}'", scope.as_str())).collect();
     let detail = format!("Insufficient permissions - requires {} scope", names.join(" or "));

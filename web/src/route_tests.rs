@@ -5,24 +5,11 @@ use serde_json::Value;
 
 use super::{Access, Context, ROUTES, answer, segments};
 use crate::answer::{Request, Response};
-use crate::auth::{Keys, Scope, Scopes};
-use crate::counters::Counters;
-use crate::rows::Rows;
-use crate::testing::Quiet;
+use crate::auth::Scope;
+use crate::testing::{self, Kept};
 
 fn context() -> Context {
-    let mut keys = Keys::new();
-    keys.add("admin", Scopes::ADMIN).unwrap();
-    for scope in Scope::ALL {
-        keys.add(&format!("key-{}", scope.as_str()), [scope].into_iter().collect()).unwrap();
-    }
-    let dir = std::env::temp_dir().join("weir-web-no-such-ring");
-    Context {
-        keys: Arc::new(keys),
-        status: Arc::new(Quiet),
-        counters: Arc::new(Counters::default()),
-        rows: Rows::new(dir),
-    }
+    testing::context(&std::env::temp_dir().join("weir-web-no-such-ring"), Arc::<Kept>::default())
 }
 
 fn request(method: &Method, path: &str, key: Option<&str>) -> Request {
@@ -147,12 +134,27 @@ fn metrics_have_the_names_of_the_contract() {
         "/store/rows",
         "/store/bytes",
         "/store/oldest_ts",
+        "/dead_letters/total",
+        "/dead_letters/bytes",
+        "/dead_letters/oldest_ts",
+        "/dead_letters/added",
+        "/dead_letters/replayed",
+        "/dead_letters/expired",
         "/process/rss_bytes",
         "/process/cpu_pct",
         "/memory/anon_bytes",
         "/losses",
         "/table/evicted",
+        "/http_admitted_total",
         "/http_dropped_total",
+        "/ingest_reject_total",
+        "/ingest/batches",
+        "/ingest/batches_replayed",
+        "/ingest/records_accepted",
+        "/ingest/records_rejected",
+        "/ingest/octets",
+        "/ingest/queue_records",
+        "/ingest/queue_bound",
     ] {
         assert!(metrics.pointer(path).is_some(), "{path}");
     }
@@ -174,14 +176,48 @@ fn sources_may_be_read_with_either_reading_scope() {
 
 #[test]
 fn wrong_parameters_are_refused() {
-    for query in ["limit=0", "limit=1001", "limit=x", "order=up"] {
+    for query in [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "order=up",
+        "offset=-1",
+        "offset=x",
+        "after=x",
+        "before=yesterday",
+        "after=",
+        "before=2026-13-01T00:00:00Z",
+    ] {
         let response = ask(&Method::GET, &format!("/v1/events/recent?{query}"), Some("admin"));
         assert_eq!(
             (response.status().as_u16(), body(&response)["error"].as_str().unwrap()),
             (422, "validation_failed"),
             "{query}"
         );
+        let name = query.split('=').next().unwrap();
+        assert!(body(&response)["detail"].as_str().unwrap().starts_with(name), "{query}");
     }
+}
+
+#[test]
+fn schemas_are_listed_and_every_listed_one_is_served() {
+    let list = body(&ask(&Method::GET, "/v1/schema", Some("key-export")));
+    assert_eq!(list["enriched_schema"], "enriched.v1.schema.json");
+    let inputs = list["input_schemas"].as_object().unwrap();
+    assert!(inputs.contains_key("flows.v1") && inputs.contains_key("zeek.conn.v1"));
+    for name in inputs.values().chain([&list["enriched_schema"]]) {
+        let path = format!("/v1/schema/{}", name.as_str().unwrap());
+        let answer = ask(&Method::GET, &path, Some("key-export"));
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (200, &HeaderValue::from_static("application/schema+json"))
+        );
+        let schema = body(&answer);
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        assert_eq!(&schema["$id"], name);
+    }
+    assert_eq!(ask(&Method::GET, "/v1/schema/nothing.json", Some("admin")).status(), 404);
+    assert_eq!(ask(&Method::GET, "/v1/schema", None).status(), 401);
 }
 
 #[test]
@@ -191,6 +227,8 @@ fn without_a_ring_recent_events_are_unavailable_and_say_so() {
         (response.status().as_u16(), body(&response)["error"].as_str().unwrap()),
         (503, "store_unavailable")
     );
+    let detail = body(&response)["detail"].as_str().unwrap().to_owned();
+    assert!(!detail.contains('/') && detail.contains("trace id"), "no path is told: {detail}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use weir_flow::{Batch, Timestamp};
 use weir_store::Writer;
-use weir_web::{Config, Keys, Scopes, Web, bind};
+use weir_web::{Config, Intake, Keys, Load, NotTaken, Parts, Scopes, Web, bind};
 
 use crate::records::Records;
 use crate::scene::Scene;
@@ -27,6 +27,23 @@ fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(0))
 }
 
+/// The demo makes its records itself.
+struct Closed;
+
+impl Intake for Closed {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn offer(&self, _: Batch) -> Result<(), NotTaken> {
+        Err(NotTaken::Stopping)
+    }
+
+    fn load(&self) -> Load {
+        Load::default()
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let scene = Scene::named(&arguments.next().unwrap_or_else(|| "busy".to_owned()));
@@ -36,7 +53,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config { listen: ([127, 0, 0, 1], port).into(), ..Config::default() };
     let mut keys = Keys::new();
     keys.add(KEY, Scopes::ADMIN)?;
-    let Web { address, guard, workers, .. } = bind(&config, dir.path(), keys, Arc::new(scene))?;
+    let data_dir = dir.path().to_owned();
+    let parts = Parts {
+        data_dir,
+        keys,
+        status: Arc::new(scene),
+        intake: Arc::new(Closed),
+        exporter: Arc::new(weir_web::NoOutputs),
+    };
+    let Web { address, guard, workers, .. } = bind(&config, parts)?;
     Builder::new().name("guard".into()).spawn(move || guard.run())?;
     for worker in workers {
         Builder::new().name("web".into()).spawn(move || worker.run())?;

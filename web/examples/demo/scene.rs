@@ -149,7 +149,7 @@ impl Status for Scene {
             },
             parts: exporters::parts(*self),
             clock: Clock { state: "synchronised".into(), retention_by_age: true },
-            process: Process { rss_bytes: 61_000_000, cpu_pct: of(7.4) + 0.2 },
+            process: Process { rss_bytes: 61_000_000, cpu_pct: of(7.4) + 0.2, ..Process::default() },
             memory: Memory { anon_bytes: 38_400_000, ring_bytes: 16_777_216, mapped_bytes: 6_200_000 },
             ..Metrics::default()
         }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use weir_flow::Timestamp;
+use weir_intake::Said;
 
 use crate::answer::{Problem, Request};
 
@@ -27,6 +29,21 @@ pub(crate) fn number(
         .ok()
         .filter(|number| plain && range.contains(number))
         .ok_or_else(|| invalid(format!("{name} must be a number from {} to {}", range.start(), range.end())))
+}
+
+/// Parameter `name` as an instant: RFC 3339, or seconds or milliseconds since 1970, told apart by magnitude.
+pub(crate) fn instant(request: &Request, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = value(request, name) else { return Ok(None) };
+    let is_number = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+    let said = if is_number {
+        Said::Number(&text)
+    } else {
+        // A plus sign that was not encoded came as a space.
+        Said::Text(text.replace(' ', "+").into())
+    };
+    let instant = weir_intake::timestamp(&said);
+    let bad = || invalid(format!("{name} must be an RFC 3339 time or seconds or milliseconds since 1970"));
+    instant.map(Some).ok_or_else(bad)
 }
 
 /// A parameter whose value is not one of those it may have.

@@ -1,16 +1,16 @@
 //! One client's connection: what is read from it and written to it, each with a bound and a deadline.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::head::{self, Head, Refused};
+use super::room::{Got, Held, LANE_DEADLINE, Room, SHARE};
 use super::seats::Seat;
 use crate::answer::Problem;
 use crate::counters::Refusal;
@@ -21,6 +21,8 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const IDLE_DEADLINE: Duration = Duration::from_secs(30);
 /// A body must be whole this long after its head: slow bodies hold memory.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// And no part of it may take longer: who stops in the middle gives up what it holds.
+const BODY_SILENCE: Duration = Duration::from_secs(10);
 /// A client must take each piece of an answer (16 KiB) within this time: slow readers hold memory.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a refused client's octets are read and thrown away, so that a reset does not overtake the answer.
@@ -29,8 +31,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 8 * 1024 * 1024;
 /// Read at a time.
 const READ: usize = 8 * 1024;
-/// Unit of the budget for bodies.
-pub(crate) const BODY_UNIT: usize = 64 * 1024;
+/// What a client is told that has waited for room until its deadline.
+const TOO_MANY_BODIES: &str = "Too many bodies are being received; try again shortly";
 
 /// Why nothing more is read from a client.
 pub(crate) enum Ended {
@@ -40,11 +42,11 @@ pub(crate) enum Ended {
     Refused(Refused),
 }
 
-/// A body with its share of the budget.
+/// A body with the room that it takes.
 #[derive(Default)]
 pub(crate) struct Upload {
     pub(crate) bytes: Vec<u8>,
-    shares: Vec<OwnedSemaphorePermit>,
+    pub(super) held: Held,
 }
 
 /// A client's connection.
@@ -90,43 +92,80 @@ impl Client {
         }
     }
 
-    /// The body of `head`, held within `budget`.
-    pub(crate) async fn body(&mut self, head: &Head, budget: &Arc<Semaphore>) -> Result<Upload, Ended> {
+    /// The body of `head`, held within `room`.
+    pub(crate) async fn body(&mut self, head: &Head, room: &Room) -> Result<Upload, Ended> {
         if head.expects_continue && self.buffer.is_empty() {
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await.map_err(|_| Ended::Silent)?;
         }
         let mut body = Upload::default();
-        let deadline = Instant::now() + BODY_DEADLINE;
-        loop {
-            let missing = head.length - body.bytes.len();
-            let have = missing.min(self.buffer.len());
-            body.reserve(have, budget).map_err(Ended::Refused)?;
-            body.bytes.extend(self.buffer.drain(..have));
-            if missing == have {
-                return Ok(body);
-            }
-            match self.fill(deadline).await {
-                Ok(()) => (),
-                Err(Stop::Late) => return Err(too_slow("The body did not come in time")),
+        let mut deadline = Instant::now() + BODY_DEADLINE;
+        let mut is_last = false;
+        while body.bytes.len() < head.length {
+            // Room is taken for what is there: a client that sends nothing holds nothing.
+            self.wait_for_octets(deadline).await?;
+            let next = (head.length - body.bytes.len()).min(SHARE);
+            let more = room.make(&mut body.held, body.bytes.len() + next);
+            match before(deadline, &self.seat, &mut self.stopped, more).await {
+                Ok(Ok(Got::Lane)) if !is_last => {
+                    is_last = true;
+                    deadline = deadline.min(Instant::now() + LANE_DEADLINE);
+                }
+                Ok(Ok(_)) => (),
+                Ok(Err(_)) | Err(Stop::Late) => return Err(Ended::Refused(overloaded(TOO_MANY_BODIES))),
                 Err(Stop::Gone | Stop::Displaced) => return Err(Ended::Silent),
             }
+            self.take_in(&mut body.bytes, head.length, next, deadline).await?;
+        }
+        Ok(body)
+    }
+
+    /// Waits until there is something to read, or the end.
+    async fn wait_for_octets(&mut self, deadline: Instant) -> Result<(), Ended> {
+        if !self.buffer.is_empty() {
+            return Ok(());
+        }
+        let silence = deadline.min(Instant::now() + BODY_SILENCE);
+        let readable = self.stream.readable();
+        match before(silence, &self.seat, &mut self.stopped, readable).await {
+            Ok(_) => Ok(()),
+            Err(Stop::Late) => Err(too_slow("The body did not come in time")),
+            Err(Stop::Gone | Stop::Displaced) => Err(Ended::Silent),
+        }
+    }
+
+    /// Moves at most `next` octets of a body of `length` to `bytes`.
+    async fn take_in(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        length: usize,
+        next: usize,
+        deadline: Instant,
+    ) -> Result<(), Ended> {
+        if bytes.capacity() < bytes.len() + next {
+            // What is not written to takes no memory.
+            let more = bytes.len().max(next).min(length - bytes.len());
+            bytes.reserve_exact(more);
+        }
+        let have = next.min(self.buffer.len());
+        if have > 0 {
+            bytes.extend(self.buffer.drain(..have));
+            return Ok(());
+        }
+        let mut piece = (&mut self.stream).take(next as u64);
+        match before(deadline, &self.seat, &mut self.stopped, piece.read_buf(bytes)).await {
+            Ok(Ok(1..)) => Ok(()),
+            Err(Stop::Late) => Err(too_slow("The body did not come in time")),
+            _ => Err(Ended::Silent),
         }
     }
 
     /// Reads some more into the buffer.
     async fn fill(&mut self, deadline: Instant) -> Result<(), Stop> {
         self.buffer.reserve(READ);
-        let read = timeout_at(deadline, self.stream.read_buf(&mut self.buffer));
-        let read = tokio::select! {
-            biased;
-            () = self.seat.displaced() => return Err(Stop::Displaced),
-            read = read => read,
-            _ = self.stopped.wait_for(|&stopped| stopped) => return Err(Stop::Displaced),
-        };
-        match read {
-            Err(_) => Err(Stop::Late),
-            Ok(Ok(0) | Err(_)) => Err(Stop::Gone),
-            Ok(Ok(_)) => Ok(()),
+        let read = self.stream.read_buf(&mut self.buffer);
+        match before(deadline, &self.seat, &mut self.stopped, read).await? {
+            Ok(1..) => Ok(()),
+            Ok(0) | Err(_) => Err(Stop::Gone),
         }
     }
 
@@ -168,18 +207,18 @@ impl Client {
     }
 }
 
-impl Upload {
-    /// Takes the share of `budget` that `more` octets need.
-    fn reserve(&mut self, more: usize, budget: &Arc<Semaphore>) -> Result<(), Refused> {
-        let shares = (self.bytes.len() + more).div_ceil(BODY_UNIT);
-        while self.shares.len() < shares {
-            let share = Arc::clone(budget).try_acquire_owned().map_err(|_| {
-                let detail = "Too many bodies are being received; try again shortly";
-                overloaded(detail)
-            })?;
-            self.shares.push(share);
-        }
-        Ok(())
+/// Waits for `work` until `deadline`, a lost place or a stop.
+async fn before<T>(
+    deadline: Instant,
+    seat: &Seat,
+    stopped: &mut watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> Result<T, Stop> {
+    tokio::select! {
+        biased;
+        () = seat.displaced() => Err(Stop::Displaced),
+        done = timeout_at(deadline, work) => done.map_err(|_| Stop::Late),
+        _ = stopped.wait_for(|&stopped| stopped) => Err(Stop::Displaced),
     }
 }
 

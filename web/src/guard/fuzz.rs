@@ -16,7 +16,8 @@ pub fn relayed_head(octets: &[u8], step: usize) -> Option<String> {
         if let Some(length) = head::end_of_head(received, seen).ok()? {
             let head = head::parse(&received[..length]).ok()?;
             let ids = Ids::of(&head.headers);
-            return Some(relay::request_head(&head, head.length, IpAddr::V4(Ipv4Addr::LOCALHOST), &ids));
+            let body = (head.length > 0).then_some(0);
+            return Some(relay::request_head(&head, body, IpAddr::V4(Ipv4Addr::LOCALHOST), &ids));
         }
         if received.len() == octets.len() {
             return None;

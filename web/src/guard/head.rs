@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::answer::Problem;
 use crate::counters::Refusal;
+use crate::ingest::{self, Coding};
 
 /// No head is larger: an endless header would fill the memory.
 pub(crate) const MAX_HEAD: usize = 16 * 1024;
@@ -39,6 +40,13 @@ pub(crate) struct Head {
     pub(crate) expects_continue: bool,
     /// The client allows another request on the connection.
     pub(crate) keep_alive: bool,
+}
+
+impl Head {
+    /// True for a request that sends records.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.length > 0 && is_batch(&self.target)
+    }
 }
 
 /// Looks for the end of the head in `bytes`, of which `seen` were looked at before.
@@ -82,7 +90,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, Refused> {
     let method = method.ok_or_else(|| bad_head("The method is no token of at most 16 characters"))?;
     let target = target(request.path.unwrap_or_default())?;
     let all = field_map(request.headers)?;
-    let length = length(&all)?;
+    let length = length(&all, &target)?;
     Ok(Head {
         method,
         target,
@@ -111,7 +119,8 @@ fn target(text: &str) -> Result<String, Refused> {
 }
 
 /// Fields as a map. A value that is not ASCII (a cookie of another program on this host, say) is left out: the
-/// engine could not read it, and no field of ours has one.
+/// engine could not read it, and no field of ours has one. Two cannot be left out: what frames the request, and the key
+/// under which it is done once, without which a retry would be stored twice.
 fn field_map(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, Refused> {
     let mut map = HeaderMap::with_capacity(fields.len());
     for field in fields {
@@ -121,6 +130,7 @@ fn field_map(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, Refused> {
         match HeaderValue::from_bytes(field.value) {
             Ok(value) if value.to_str().is_ok() => drop(map.append(name, value)),
             _ if framing => return Err(bad_head("A field that frames the request is not ASCII")),
+            _ if name == "idempotency-key" => return Err(bad_head("The Idempotency-Key is not ASCII")),
             _ => (),
         }
     }
@@ -128,7 +138,7 @@ fn field_map(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, Refused> {
 }
 
 /// Octets of body: RFC 9112 §6.3, without what may be read in two ways.
-fn length(all: &HeaderMap) -> Result<usize, Refused> {
+fn length(all: &HeaderMap, target: &str) -> Result<usize, Refused> {
     let refused = |detail: &'static str| {
         (Refusal::BadLength, Problem::new(StatusCode::BAD_REQUEST, "bad_content_length", detail))
     };
@@ -150,9 +160,19 @@ fn length(all: &HeaderMap) -> Result<usize, Refused> {
     let length = value.iter().fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
     usize::try_from(length).ok().filter(|&length| length <= MAX_BODY).ok_or_else(|| {
         let detail = format!("The body is {length} octets; the limit is {MAX_BODY}");
+        if is_batch(target) {
+            let coding = Coding::named(all).map_or("unknown", Coding::as_str);
+            return (Refusal::OverSize, ingest::too_large(detail, MAX_BODY, coding, length));
+        }
         let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail);
         (Refusal::BodyTooLarge, problem)
     })
+}
+
+/// True for the paths to which records are sent.
+fn is_batch(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    path.strip_prefix("/v1/ingest").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn transfer_coding(coding: &HeaderValue) -> Refused {
@@ -212,7 +232,7 @@ fn names(all: &HeaderMap, field: HeaderName) -> impl Iterator<Item = String> {
 
 /// Without the fields of this hop (RFC 9110 §7.6.1) and those that only the guard may set.
 fn end_to_end(mut all: HeaderMap) -> HeaderMap {
-    const HOP: [&str; 12] = [
+    const HOP: [&str; 13] = [
         "connection",
         "keep-alive",
         "proxy-authenticate",
@@ -225,6 +245,7 @@ fn end_to_end(mut all: HeaderMap) -> HeaderMap {
         "expect",
         "content-length",
         "x-weir-peer",
+        "x-weir-body",
     ];
     let listed: Vec<_> = names(&all, CONNECTION).collect();
     for name in HOP.into_iter().chain(listed.iter().map(String::as_str)) {

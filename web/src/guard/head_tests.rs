@@ -129,6 +129,13 @@ fn a_value_that_is_not_ascii_is_left_out() {
 }
 
 #[test]
+fn a_key_against_repetition_that_is_not_ascii_is_refused_and_not_forgotten() {
+    let head = b"POST / HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\xc3\xa9y\r\n\r\n";
+    let (refusal_, problem) = parse(head).unwrap_err();
+    assert_eq!((refusal_, problem.status.as_u16()), (Refusal::BadHead, 400));
+}
+
+#[test]
 fn expectations_other_than_continue_are_refused() {
     assert!(
         parse(with("Content-Length: 5\r\nExpect: 100-Continue\r\n").as_bytes()).unwrap().expects_continue

@@ -18,14 +18,18 @@ use tokio::time::timeout;
 
 use super::client::{Upload, overloaded};
 use super::head::{Head, Refused};
+use super::room::Held;
 use crate::answer::Problem;
 use crate::counters::Refusal;
+use crate::shelf::{Shelf, Shelved};
 use crate::trace::Ids;
 
 /// Requests at the engine at once: it spends a thread on each.
 const MAX_IN_FLIGHT: usize = 16;
 /// How long a request may wait for its turn.
 const TURN_DEADLINE: Duration = Duration::from_secs(5);
+/// And a batch, of which many may come at once: a minute's worth is read on the slowest gateway.
+const BATCH_TURN_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a handler may take until its answer begins.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// Octets of an answer handed on at a time.
@@ -37,11 +41,16 @@ const MAX_ANSWER_HEAD: usize = 32 * 1024;
 
 /// The field in which handlers find the client's address; what clients send under this name is removed.
 const PEER: HeaderName = HeaderName::from_static("x-weir-peer");
+/// The field in which the engine finds the number of the body; from clients it is removed too.
+pub(crate) const BODY: HeaderName = HeaderName::from_static("x-weir-body");
 
 /// The way to the engine.
 pub(crate) struct Upstream {
     socket: PathBuf,
+    shelf: Arc<Shelf>,
     turns: Arc<Semaphore>,
+    /// Turns of batches: one worker is left for everything else, so that no health check waits for a batch.
+    batches: Arc<Semaphore>,
     room: Arc<Semaphore>,
 }
 
@@ -61,15 +70,17 @@ pub(crate) struct Piece {
 struct Exchange {
     socket: PathBuf,
     request: String,
-    body: Upload,
+    _body: Option<Shelved>,
+    _held: Held,
     room: Arc<Semaphore>,
-    _turn: OwnedSemaphorePermit,
+    _turns: [Option<OwnedSemaphorePermit>; 2],
 }
 
 impl Upstream {
-    pub(crate) fn new(socket: PathBuf) -> Self {
+    pub(crate) fn new(socket: PathBuf, shelf: Arc<Shelf>, workers: u8) -> Self {
         let turns = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        Self { socket, turns, room: Arc::new(Semaphore::new(MAX_PIECES)) }
+        let batches = Arc::new(Semaphore::new(usize::from(workers.saturating_sub(1).max(1))));
+        Self { socket, shelf, turns, batches, room: Arc::new(Semaphore::new(MAX_PIECES)) }
     }
 
     /// Hands a request to the engine and waits for the beginning of the answer.
@@ -80,16 +91,22 @@ impl Upstream {
         peer: IpAddr,
         ids: &Ids,
     ) -> Result<Answer, Refused> {
-        let turn = timeout(TURN_DEADLINE, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(overloaded("All workers are busy; try again shortly")) };
+        let batch = match head.is_batch() {
+            true => Some(turn(&self.batches, BATCH_TURN_DEADLINE).await?),
+            false => None,
+        };
+        let turns = [batch, Some(turn(&self.turns, TURN_DEADLINE).await?)];
         let (begun, beginning) = oneshot::channel();
         let (pieces, receiver) = mpsc::channel(MAX_PIECES);
+        let Upload { bytes, held } = body;
+        let body = (!bytes.is_empty()).then(|| self.shelf.put(bytes));
         let exchange = Exchange {
             socket: self.socket.clone(),
-            request: request_head(head, body.bytes.len(), peer, ids),
-            body,
+            request: request_head(head, body.as_ref().map(Shelved::number), peer, ids),
+            _body: body,
+            _held: held,
             room: Arc::clone(&self.room),
-            _turn: turn,
+            _turns: turns,
         };
         tokio::spawn(exchange.run(begun, pieces));
         match timeout(ANSWER_DEADLINE, beginning).await {
@@ -100,12 +117,17 @@ impl Upstream {
     }
 }
 
+async fn turn(turns: &Arc<Semaphore>, wait: Duration) -> Result<OwnedSemaphorePermit, Refused> {
+    let turn = timeout(wait, Arc::clone(turns).acquire_owned()).await;
+    turn.ok().and_then(Result::ok).ok_or_else(|| overloaded("All workers are busy; try again shortly"))
+}
+
 fn no_answer(status: StatusCode, code: &'static str, detail: &'static str) -> Refused {
     (Refusal::NoAnswer, Problem::new(status, code, detail))
 }
 
 /// A head in the guard's own words.
-pub(super) fn request_head(head: &Head, length: usize, peer: IpAddr, ids: &Ids) -> String {
+pub(super) fn request_head(head: &Head, body: Option<u64>, peer: IpAddr, ids: &Ids) -> String {
     let mut text = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", head.method, head.target);
     for (name, value) in &head.headers {
         let settled = name == "x-request-id" || name == "x-trace-id";
@@ -113,8 +135,8 @@ pub(super) fn request_head(head: &Head, length: usize, peer: IpAddr, ids: &Ids) 
             let _ = write!(text, "{name}: {value}\r\n");
         }
     }
-    if length > 0 {
-        let _ = write!(text, "content-length: {length}\r\n");
+    if let Some(number) = body {
+        let _ = write!(text, "{BODY}: {number}\r\n");
     }
     let _ = write!(text, "x-request-id: {}\r\nx-trace-id: {}\r\n", ids.request, ids.trace);
     let _ = write!(text, "{PEER}: {peer}\r\n\r\n");
@@ -132,7 +154,6 @@ impl Exchange {
     async fn exchange(&self, begun: Begun, pieces: mpsc::Sender<Piece>) -> io::Result<()> {
         let mut stream = UnixStream::connect(&self.socket).await?;
         stream.write_all(self.request.as_bytes()).await?;
-        stream.write_all(&self.body.bytes).await?;
         let mut bytes = Vec::with_capacity(PIECE);
         let end = loop {
             if stream.read_buf(&mut bytes).await? == 0 || bytes.len() > MAX_ANSWER_HEAD {

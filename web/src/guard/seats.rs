@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 
 /// Connections in all: bounds file descriptors and memory under a connection flood.
 pub(crate) const MAX_CONNECTIONS: usize = 256;
-/// Connections from one address: one client cannot take all places.
-pub(crate) const MAX_PER_ADDRESS: usize = 64;
+/// Connections from one address: one client cannot take all places; 64 senders behind one and a few readers beside them can
+/// have theirs.
+pub(crate) const MAX_PER_ADDRESS: usize = 96;
 
 /// All places.
 #[derive(Default)]

@@ -56,6 +56,55 @@ fn recent_events_are_the_newest_rows_in_the_order_asked_for() {
 }
 
 #[test]
+fn the_newest_rows_can_be_had_as_a_file_of_one_object_a_line() {
+    let web = Running::start();
+    ring(web.dir(), 1..301);
+    let answer = web.get("/v1/download/json?limit=3", Some(KEY));
+    assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+    let disposition = answer.header("content-disposition").unwrap();
+    assert!(disposition.starts_with("attachment; filename=telemetry-") && disposition.ends_with(".ndjson"));
+    let text = String::from_utf8(answer.body).unwrap();
+    assert!(text.ends_with('\n'));
+    let port =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["dst_port"].as_u64().unwrap();
+    assert_eq!(text.lines().map(port).collect::<Vec<_>>(), [298, 299, 300]);
+    assert_eq!(
+        web.get("/v1/download/json", Some(KEY)).body.iter().filter(|&&octet| octet == b'\n').count(),
+        300
+    );
+    for bad in ["limit=0", "limit=50001", "limit=x"] {
+        assert_eq!(web.get(&format!("/v1/download/json?{bad}"), Some(KEY)).status, 422, "{bad}");
+    }
+}
+
+#[test]
+fn recent_events_are_paged_and_chosen_by_their_time() {
+    let web = Running::start();
+    let now = Timestamp::from_millis(NOW_MS);
+    let mut writer = Writer::open(web.dir(), &Config::default(), now).unwrap();
+    // Not in the order of their times, and in blocks of several sizes.
+    for ports in [1..5_u16, 5..6, 6..11] {
+        let at = |port: u16| now.plus_micros(i64::from(port * 7 % 10) * 1_000_000);
+        let records = ports.map(|port| FlowRecord { start: at(port), ..record(port) }).collect();
+        writer.commit(&[Batch { records, ..Batch::default() }], now).unwrap();
+    }
+    writer.close().unwrap();
+    assert_eq!(ports(&web, "?offset=3&limit=3"), [7, 6, 5]);
+    assert_eq!(ports(&web, "?offset=3&limit=3&order=asc"), [5, 6, 7]);
+    assert_eq!(ports(&web, "?offset=8"), [2, 1]);
+    assert_eq!(ports(&web, "?offset=10"), [] as [u64; 0]);
+    assert_eq!(ports(&web, "?offset=4000000000"), [] as [u64; 0]);
+    // Times by port, in seconds: 7 4 1 8 5 2 9 6 3 0.
+    let second = |second: i64| NOW_MS / 1_000 + second;
+    assert_eq!(ports(&web, &format!("?after={}", second(6))), [7, 4, 1]);
+    assert_eq!(ports(&web, &format!("?after={}&before={}", second(1), second(5))), [9, 6, 2]);
+    assert_eq!(ports(&web, &format!("?after={}000&offset=1&limit=1", second(6))), [4]);
+    assert_eq!(ports(&web, "?before=2026-11-21T00:00:02Z&order=asc"), [3, 10]);
+    assert_eq!(ports(&web, "?before=2026-11-21T01:00:02%2B01:00"), [10, 3]);
+    assert_eq!(ports(&web, "?before=2026-11-21T01:00:02+01:00"), [10, 3]);
+}
+
+#[test]
 fn rows_that_come_later_are_seen_without_a_restart() {
     let web = Running::start();
     assert_eq!(web.get("/v1/events/recent", Some(KEY)).status, 503, "there is no ring yet");

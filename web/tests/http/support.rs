@@ -3,13 +3,14 @@
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use weir_flow::{Batch, Timestamp};
 use weir_web::{
-    Condition, Config, Counters, Error, Health, Keys, LookupAnswer, LookupTarget, Metrics, Scopes, Sources,
-    Status, Stop, Version, Web, bind,
+    Condition, Config, Counters, Error, Health, Intake, Keys, Load, LookupAnswer, LookupTarget, Metrics,
+    NotTaken, Parts, Scopes, Sources, Status, Stop, Version, Web, bind,
 };
 
 pub(crate) const KEY: &str = "ta_test_0123456789";
@@ -41,6 +42,27 @@ impl Status for Fixed {
 
     fn lookup(&self, _: &LookupTarget) -> LookupAnswer {
         LookupAnswer::default()
+    }
+}
+
+/// Takes everything, and keeps it.
+#[derive(Default)]
+pub(crate) struct Open {
+    pub(crate) batches: Mutex<Vec<Batch>>,
+}
+
+impl Intake for Open {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_790_000_000_000)
+    }
+
+    fn offer(&self, batch: Batch) -> Result<(), NotTaken> {
+        self.batches.lock().unwrap().push(batch);
+        Ok(())
+    }
+
+    fn load(&self) -> Load {
+        Load { records: 0, bound: 10_000 }
     }
 }
 
@@ -84,8 +106,18 @@ impl Running {
         };
         let mut keys = Keys::new();
         keys.add(KEY, Scopes::ADMIN).unwrap();
-        let Web { address, guard, workers, stop, counters } =
-            bind(&config, dir.path(), keys, Arc::new(Fixed)).unwrap();
+        let data_dir = dir.path().to_owned();
+        let Web { address, guard, workers, stop, counters } = bind(
+            &config,
+            Parts {
+                data_dir,
+                keys,
+                status: Arc::new(Fixed),
+                intake: Arc::new(Open::default()),
+                exporter: Arc::new(weir_web::NoOutputs),
+            },
+        )
+        .unwrap();
         let mut threads = vec![Builder::new().spawn(move || guard.run()).unwrap()];
         threads.extend(workers.into_iter().map(|worker| Builder::new().spawn(move || worker.run()).unwrap()));
         Self { address, counters, stop, threads, dir }

@@ -1,7 +1,7 @@
 //! The agent: its parts put together, started back to front and stopped front to back.
 //!
 //! ```text
-//! capture and collection, or replay ─ link ─ pipeline ─ link ─ store ══ ring ══ web workers ─ guard
+//! capture, collection and Zeek's logs, or replay ─ link ─ pipeline ─ link ─ store ══ ring ══ web workers ─ guard
 //! ```
 //!
 //! `main` waits for signals and for the first worker to end, feeds the watchdog, and looks once a second after what
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::collect::kept::Keeper;
 use crate::config::Config;
 use crate::error::RunError;
+use crate::intake;
 use crate::link::{self, Receiver, Sender};
 use crate::metrics::{Metrics, Sampler};
 use crate::notify::{self, Notifier};
@@ -33,6 +34,7 @@ use crate::start::place::Place;
 use crate::status::Status;
 use crate::stop::Stop;
 use crate::storing;
+use crate::uplink::{self, Uplink};
 use crate::worker::{LARGE_STACK, SMALL_STACK, Supervisor};
 
 /// Records that may wait between the inputs and the pipeline: a second of a busy gateway.
@@ -45,7 +47,7 @@ const TICK: Duration = Duration::from_secs(1);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 pub use inputs::Input;
-use inputs::Inputs;
+use inputs::{Dirs, Inputs};
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> Result<Config, RunError>>;
@@ -60,12 +62,14 @@ pub struct Agent {
     reload: Reload,
     metrics: Arc<Metrics>,
     inputs: Inputs,
+    carrier: intake::Worker,
     place: Place,
     key_file: PathBuf,
     web: Option<Web>,
     display: Display,
     signals: Signals,
     links: (Sender, Receiver, Sender, Receiver),
+    stop: Stop,
     clock: Clock,
 }
 
@@ -93,11 +97,17 @@ impl Agent {
         let (to_pipeline, from_inputs) = link::channel("inputs → pipeline", INPUT_RECORDS);
         let (to_store, from_pipeline) = link::channel("pipeline → store", STORE_RECORDS);
         let links = vec![to_pipeline.stats(), to_store.stats()];
+        let stop = Stop::new();
+        let (gate, carrier) = intake::open(&config.ingest, to_pipeline.clone(), &stop, clock);
         // What is kept in memory for this run is nothing to know after a restart.
         let writable = place.temporary.is_none().then(|| place.dir.clone());
-        let inputs = Inputs::plan(&config, input, &to_pipeline, writable, clock);
+        let dirs = Dirs { ring: &place.dir, writable };
+        let inputs = Inputs::plan(&config, input, &to_pipeline, dirs, clock);
         let (points, collecting) = (inputs.points.clone(), Arc::clone(&inputs.collecting));
-        let metrics = Arc::new(Metrics::new(clock.monotonic(), points, links, collecting));
+        let metrics = Metrics::new(clock.monotonic(), points, links, collecting);
+        let metrics = Arc::new(metrics.with_following(Arc::clone(&inputs.following)));
+        let preset = uplink::preset(&config.splunk, &config.elastic);
+        let uplink = Uplink::new(place.dir.clone(), &standing.about(), preset, stop.clone(), clock);
         let shared = Arc::clone(&knowledge);
         let mapped = move || {
             shared.current().geo.info().iter().filter(|one| one.mapped).filter_map(|one| one.bytes).sum()
@@ -105,8 +115,14 @@ impl Agent {
         let enricher = Enricher::new(Arc::clone(&knowledge));
         let status: Arc<dyn weir_web::Status> =
             Arc::new(Status::new(Arc::clone(&metrics), standing, enricher, Box::new(mapped), clock));
-        let serve = |listener| weir_web::serve(listener, &config.web, &place.dir, keys, Arc::clone(&status));
-        let web = listener.map(serve).transpose()?;
+        let parts = || weir_web::Parts {
+            data_dir: place.dir.clone(),
+            keys,
+            status: Arc::clone(&status),
+            intake: Arc::new(gate),
+            exporter: Arc::new(uplink),
+        };
+        let web = listener.map(|listener| weir_web::serve(listener, &config.web, parts())).transpose()?;
         let display = Display::new(&config, led, status, clock.monotonic());
         let links = (to_pipeline, from_inputs, to_store, from_pipeline);
         Ok(Self {
@@ -116,12 +132,14 @@ impl Agent {
             reload,
             metrics,
             inputs,
+            carrier,
             place,
             key_file,
             web,
             display,
             signals,
             links,
+            stop,
             clock,
         })
     }
@@ -143,12 +161,14 @@ impl Agent {
             reload,
             metrics,
             inputs,
+            carrier,
             place,
             key_file,
             web,
             display,
             signals,
             links,
+            stop,
             clock,
         } = self;
         // The directory of a ring for one run outlives the threads that use it.
@@ -158,7 +178,6 @@ impl Agent {
             Notifier::default()
         });
         let mut supervisor = Supervisor::new(Some(signals.waker()));
-        let stop = Stop::new();
         let (to_pipeline, from_inputs, to_store, from_pipeline) = links;
         let storing = storing::Worker {
             from: from_pipeline,
@@ -175,6 +194,7 @@ impl Agent {
         let pipeline =
             pipeline::Worker { from: from_inputs, to: to_store, enricher, metrics: Arc::clone(&metrics) };
         spawn(&mut supervisor, "pipeline", LARGE_STACK, move || pipeline.run())?;
+        spawn(&mut supervisor, "intake", SMALL_STACK, move || carrier.run())?;
         let stop_web = web.map(|web| serve(&mut supervisor, web, &key_file)).transpose()?;
         let keeper = inputs.keeper.clone();
         inputs.start(&mut supervisor, &stop)?;

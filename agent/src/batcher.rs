@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_flow::{Batch, FlowRecord, TenantId, Text};
+use weir_flow::{Batch, FlowRecord, Text};
 
 use crate::clock::Clock;
 use crate::link::Sender;
@@ -73,10 +73,9 @@ impl Batcher {
             return;
         }
         let batch = Batch {
-            tenant: TenantId::default(),
             records: std::mem::take(&mut self.records),
-            bookmark: None,
             handed_over: self.clock.now(),
+            ..Batch::default()
         };
         // A refused batch is counted by the link; a receiver that is gone is what the supervisor reports.
         let passed = match self.policy {

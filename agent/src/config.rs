@@ -16,7 +16,7 @@ use files::Kind;
 use crate::error::RunError;
 use crate::pipeline::{NetworksConfig, RiskConfig};
 use crate::settings::{self, Barred, Layer, Loaded};
-use crate::{capture, collect, log, table};
+use crate::{capture, collect, intake, log, table, uplink, zeek};
 
 /// Sections of the configuration file; each is described beside the module that uses it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -30,6 +30,10 @@ pub struct Config {
     pub capture: capture::Config,
     /// `[collect]`: where exports are received.
     pub collect: collect::Config,
+    /// `[ingest]`: what comes over the API.
+    pub ingest: intake::Config,
+    /// `[zeek]`: logs that are followed.
+    pub zeek: zeek::Config,
     /// `[flow]`: timeouts and size of the flow table.
     pub flow: table::Config,
     /// `[networks]`: what is local.
@@ -42,6 +46,10 @@ pub struct Config {
     pub risk: RiskConfig,
     /// `[store]`: the ring.
     pub store: weir_store::Config,
+    /// `[splunk]`: a Splunk output, unless one is set over the API.
+    pub splunk: uplink::SplunkConfig,
+    /// `[elastic]`: an Elasticsearch output, unless one is set over the API.
+    pub elastic: uplink::ElasticConfig,
     /// `[web]`: page and API.
     pub web: weir_web::Config,
 }
@@ -56,6 +64,12 @@ const ALIASES: &[(&str, &str)] = &[
     ("ENRICH_ENABLE_ASN", "geo.asn_enabled"),
     ("ENRICH_ENABLE_TI", "ti.enabled"),
     ("RETENTION_DAYS", "store.retention_days"),
+    ("SPLUNK_HEC_URL", "splunk.hec_url"),
+    ("SPLUNK_HEC_TOKEN", "splunk.token"),
+    ("ELASTIC_URL", "elastic.urls"),
+    ("ELASTIC_USERNAME", "elastic.username"),
+    ("ELASTIC_PASSWORD", "elastic.password"),
+    ("DLQ_MAX_AGE_DAYS", "store.dead_letter_days"),
     ("LOG_FORMAT", "log.format"),
     ("LOG_LEVEL", "log.level"),
 ];

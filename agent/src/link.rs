@@ -63,6 +63,9 @@ fn records(batch: &Batch) -> u64 {
 /// a record more, so that a bound in records is one in octets.
 const EXTRA_BYTES: usize = 512;
 
+/// Between two looks of [`Sender::push_unless`] at whether it is over.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// What a batch takes of the bound; an empty one, which carries a bookmark, takes one too, so that nothing is unbounded.
 fn weight(batch: &Batch) -> usize {
     let extra = |record: &FlowRecord| record.extra.as_ref().map_or(0, |extra| extra.bytes() / EXTRA_BYTES);
@@ -70,23 +73,13 @@ fn weight(batch: &Batch) -> usize {
     records.max(1)
 }
 
-/// A batch that did not pass, so that its memory can be used again.
-#[derive(Debug)]
+/// Why a batch did not pass; it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// There was no room; the records are counted as dropped.
-    Full(Batch),
-    /// The receiver is gone; the records are counted as dropped.
-    Closed(Batch),
-}
-
-impl Refused {
-    /// The batch.
-    #[must_use]
-    pub fn into_batch(self) -> Batch {
-        match self {
-            Self::Full(batch) | Self::Closed(batch) => batch,
-        }
-    }
+    /// There was no room.
+    Full,
+    /// The receiver is gone.
+    Closed,
 }
 
 /// What [`Receiver::recv_timeout`] answers.
@@ -171,7 +164,7 @@ impl Sender {
     /// Passes `batch` on if there is room, and never blocks.
     ///
     /// # Errors
-    /// The batch, when there is no room or no receiver; its records are counted as dropped.
+    /// No room, or no receiver; its records are counted as dropped.
     pub fn offer(&self, batch: Batch) -> Result<(), Refused> {
         let weight = weight(&batch);
         self.pass(self.0.lock(), weight, batch)
@@ -194,13 +187,13 @@ impl Sender {
             return Ok(());
         }
         self.0.stats.drop_batch(&batch);
-        Err(if queue.receiver { Refused::Full(batch) } else { Refused::Closed(batch) })
+        Err(if queue.receiver { Refused::Full } else { Refused::Closed })
     }
 
     /// Passes `batch` on, waiting until there is room.
     ///
     /// # Errors
-    /// The batch, when the receiver is gone; its records are counted as dropped.
+    /// The receiver is gone; its records are counted as dropped.
     pub fn push(&self, batch: Batch) -> Result<(), Refused> {
         let weight = weight(&batch);
         let mut queue = self.0.lock();
@@ -212,7 +205,29 @@ impl Sender {
             return Ok(());
         }
         self.0.stats.drop_batch(&batch);
-        Err(Refused::Closed(batch))
+        Err(Refused::Closed)
+    }
+
+    /// Passes `batch` on, waiting until there is room or `is_over` says so. For an input that can read the same again: what
+    /// does not pass is not counted as dropped.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] when it was over, [`Refused::Closed`] when the receiver is gone.
+    pub fn push_unless(&self, batch: Batch, is_over: impl Fn() -> bool) -> Result<(), Refused> {
+        let weight = weight(&batch);
+        let mut queue = self.0.lock();
+        while queue.receiver && !self.0.fits(&queue, weight) {
+            if is_over() {
+                return Err(Refused::Full);
+            }
+            let waited = self.0.emptied.wait_timeout(queue, LOOK);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if queue.receiver {
+            self.0.enqueue(queue, weight, batch);
+            return Ok(());
+        }
+        Err(Refused::Closed)
     }
 
     /// What the link has seen.

@@ -61,15 +61,17 @@ impl Usage {
 }
 
 fn memory(status: &str) -> Option<Memory> {
-    let bytes = |name: &str| -> Option<u64> {
-        let rest = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        kib.checked_mul(1024)
-    };
-    let rss = bytes("VmRSS")?;
+    let rss = bytes_of(status, "VmRSS")?;
     // Kernels before 4.5 do not split it.
-    let part = |name| bytes(name).unwrap_or(0);
+    let part = |name| bytes_of(status, name).unwrap_or(0);
     Some(Memory { rss, anon: part("RssAnon"), file: part("RssFile"), shmem: part("RssShmem") })
+}
+
+/// The value of the line `name: <count> kB`, in bytes.
+fn bytes_of(text: &str, name: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 /// Fields 14 (utime), 15 (stime) and 20 (num_threads) of proc_pid_stat(5).
@@ -80,6 +82,16 @@ fn cpu_and_threads(stat: &str) -> Option<(Duration, u32)> {
     let ticks = field(14)?.parse::<u64>().ok()?.checked_add(field(15)?.parse().ok()?)?;
     let millis = ticks.checked_mul(1_000 / TICKS_PER_SECOND)?;
     Some((Duration::from_millis(millis), field(20)?.parse().ok()?))
+}
+
+/// Memory of this host in bytes, `MemTotal`.
+///
+/// # Errors
+/// When `/proc` is not mounted or says something else than proc(5).
+pub fn host_memory() -> io::Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "/proc/meminfo is not as proc(5) says");
+    bytes_of(&text, "MemTotal").ok_or_else(odd)
 }
 
 /// Bytes that Weir may still write to the file system of `directory`.
@@ -101,7 +113,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::{Memory, Usage, cpu_and_threads, free_bytes, memory};
+    use super::{Memory, Usage, cpu_and_threads, free_bytes, host_memory, memory};
     use crate::clock::Clock;
 
     #[test]
@@ -126,6 +138,7 @@ mod tests {
         }
         let after = Usage::read(Clock.monotonic()).unwrap();
         assert!(sum > 0);
+        assert!(host_memory().unwrap() > after.memory.rss);
         assert!(after.memory.anon >= before.memory.anon + (24 << 20), "{before:?} {after:?}");
         assert!(after.memory.rss >= after.memory.anon && after.memory.file > 0);
         let percent = after.cpu_percent_since(&before);

@@ -2,6 +2,7 @@
 
 mod losses;
 mod sources;
+mod zeek;
 
 use std::sync::{Arc, Mutex};
 
@@ -9,8 +10,9 @@ use weir_flow::Tags;
 use weir_web as web;
 
 use crate::clock::Clock;
-use crate::metrics::{Metrics, Point, Ring, State, held};
+use crate::metrics::{Metrics, Point, Ring, State, Totals, held};
 use crate::pipeline::{Answer, Enricher};
+use crate::process;
 use crate::start::Standing;
 use crate::timesync::TimeSync;
 use crate::window::Window;
@@ -22,7 +24,7 @@ const API_VERSION: &str = "v1";
 const STEP: u32 = 5;
 /// Parts whose trouble is not the whole's: an agent without rights, traffic or a free port still does the rest of what it
 /// was started for, and callers wait for `ok`.
-const INPUTS: [&str; 2] = ["capture", "collect"];
+const INPUTS: [&str; 3] = ["capture", "collect", "zeek"];
 
 /// Answers for the agent.
 pub struct Status {
@@ -30,6 +32,8 @@ pub struct Status {
     standing: Arc<Standing>,
     enricher: Mutex<Enricher>,
     mapped_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Memory of this host, octets; it does not change while the agent runs.
+    host_memory: Option<u64>,
     clock: Clock,
 }
 
@@ -43,7 +47,8 @@ impl Status {
         mapped_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
         clock: Clock,
     ) -> Self {
-        Self { metrics, standing, enricher: Mutex::new(enricher), mapped_bytes, clock }
+        let host_memory = process::host_memory().ok();
+        Self { metrics, standing, enricher: Mutex::new(enricher), mapped_bytes, host_memory, clock }
     }
 
     /// How each part is, in the order of the data path.
@@ -53,7 +58,11 @@ impl Status {
         let store = web::Part::new("store", store_condition(ring), code, ring.trouble.clone());
         let sync = TimeSync::read(now);
         let clock = web::Part::new("clock", web::Condition::Degraded, sync.as_str(), sync.trouble(now));
-        let inputs = [capture_part(&self.metrics.points), sources::part(&self.metrics.collecting.listeners)];
+        let inputs = [
+            capture_part(&self.metrics.points),
+            sources::part(&self.metrics.collecting.listeners),
+            zeek::part(&self.metrics.following),
+        ];
         inputs.into_iter().chain([store, clock]).chain(self.standing.parts()).collect()
     }
 
@@ -128,12 +137,18 @@ impl web::Status for Status {
             },
             capture: capture(&self.metrics.points),
             collect: sources::collect(&self.metrics.collecting),
+            zeek: zeek::figures(&self.metrics.following),
             table: table(&self.metrics.points),
             losses: losses::losses(&self.metrics),
             store: store(&ring),
+            dead_letters: dead_letters(&ring, &totals),
             clock: clock(TimeSync::read(now), &ring),
             parts: self.parts(&ring),
-            process: web::Process { rss_bytes: usage.rss, cpu_pct: windows.cpu_percent },
+            process: web::Process {
+                rss_bytes: usage.rss,
+                cpu_pct: windows.cpu_percent,
+                host_memory_bytes: self.host_memory,
+            },
             memory: web::Memory {
                 anon_bytes: usage.anon,
                 ring_bytes: self.metrics.points.iter().map(|point| point.reading().ring_bytes).sum(),
@@ -293,6 +308,17 @@ fn store(ring: &Ring) -> web::Store {
         newest_ts: stats.newest_ts,
         status,
         detail: trouble,
+    }
+}
+
+fn dead_letters(ring: &Ring, totals: &Totals) -> web::DeadLetters {
+    web::DeadLetters {
+        total: ring.letters.iter().map(|sum| sum.letters).sum(),
+        bytes: ring.letters.iter().map(|sum| sum.bytes).sum(),
+        oldest_ts: ring.letters.iter().filter_map(|sum| sum.oldest).min(),
+        added: totals.letters_added,
+        replayed: totals.letters_replayed,
+        expired: totals.letters_expired,
     }
 }
 

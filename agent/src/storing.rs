@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use weir_flow::{Batch, TenantId, Timestamp};
-use weir_store::{Config, DiskState, Effort, Error, Reader, Shortage, Stats, Writer};
+use weir_store::{Config, DiskState, Error, Reader, Shortage, Stats, Writer};
 
 use crate::clock::Clock;
-use crate::link::{LinkStats, Receiver, Recv};
+use crate::link::{Receiver, Recv};
 use crate::metrics::{Metrics, Ring};
 use crate::process;
 use crate::stop::Stop;
@@ -128,10 +128,9 @@ impl Worker {
         let mut attempts = 0;
         while !pending.batches.is_empty() {
             let now = self.clock.now();
-            self.writer.set_effort(effort(&self.from.stats()))?;
             match self.writer.commit(&pending.batches, now) {
                 Ok(done) => {
-                    self.metrics.committed(done.rows, done.refused, &pending.batches, now);
+                    self.metrics.committed(&done, &pending.batches, now);
                     *pending = Pending::default();
                     if attempts > 0 {
                         info!("storing goes on, nothing that waited is lost");
@@ -206,7 +205,8 @@ impl Worker {
 
     fn publish(&self, trouble: &str, fails: bool, watched: &Watched) {
         let (trouble, age_waits) = (trouble.to_owned(), watched.age_waits);
-        self.metrics.set_ring(Ring { stats: self.stats(), trouble, fails, age_waits });
+        let letters = self.writer.dead_letter_stats().unwrap_or_default();
+        self.metrics.set_ring(Ring { stats: self.stats(), letters, trouble, fails, age_waits });
     }
 
     fn stats(&self) -> Option<Stats> {
@@ -262,11 +262,6 @@ impl Failure {
     }
 }
 
-/// Rows are made less small while more waits than half of what the link holds: before anything is lost.
-fn effort(waiting: &LinkStats) -> Effort {
-    if waiting.depth_records() > waiting.bound_records / 2 { Effort::Hurried } else { Effort::Usual }
-}
-
 /// True for failures that pass by themselves: a full disk, and another program that holds the database for a moment.
 fn may_pass(error: &Error) -> bool {
     error.is_full() || matches!(error, Error::Busy { .. })
@@ -295,9 +290,9 @@ mod tests {
     use std::time::Duration;
 
     use weir_flow::{Batch, FlowRecord, TenantId};
-    use weir_store::{Config, Effort, Order, Reader, Writer};
+    use weir_store::{Config, Order, Reader, Writer};
 
-    use super::{Worker, effort};
+    use super::Worker;
     use crate::clock::Clock;
     use crate::link::{self, Receiver};
     use crate::metrics::Metrics;
@@ -360,7 +355,7 @@ mod tests {
         let (to, from) = link::channel("test", 100_000);
         let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new(), Arc::default()));
         let worker = worker(dir.path(), from, &metrics);
-        drop(to.push(Batch { records: vec![FlowRecord::default()], ..Batch::default() }));
+        to.push(Batch { records: vec![FlowRecord::default()], ..Batch::default() }).unwrap();
         drop(to);
         let told = worker.run().unwrap_err();
         assert!(told.contains("damaged") && told.contains("weir.db.aside"), "{told}");
@@ -368,15 +363,28 @@ mod tests {
     }
 
     #[test]
-    fn storing_hurries_while_more_than_half_a_link_waits() {
-        let (to, from) = link::channel("test", 1_000);
-        let batch = || Batch { records: vec![FlowRecord::default(); 500], ..Batch::default() };
-        to.push(batch()).unwrap();
-        assert_eq!(effort(&from.stats()), Effort::Usual);
-        to.push(batch()).unwrap();
-        assert_eq!(effort(&from.stats()), Effort::Hurried);
-        from.recv().unwrap();
-        assert_eq!(effort(&from.stats()), Effort::Usual);
+    fn a_record_too_large_for_a_row_is_told_as_a_dead_letter_and_not_as_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let (to, from) = link::channel("test", 100_000);
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new(), Arc::default()));
+        let worker = worker(dir.path(), from, &metrics);
+        let extra = weir_flow::Extra::from_iter([("text", "x".repeat(weir_store::MAX_RECORD_BYTES))]);
+        let large = FlowRecord { extra: Some(Box::new(extra)), ..FlowRecord::default() };
+        let records = vec![FlowRecord::default(), large];
+        std::thread::scope(|scope| {
+            let stored = scope.spawn(|| worker.run());
+            to.push(Batch { records, ..Batch::default() }).unwrap();
+            let begun = Clock.monotonic();
+            while metrics.ring().letters.is_empty() {
+                assert!(begun.elapsed() < Duration::from_secs(20), "no letter was told");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            drop(to);
+            stored.join().unwrap().unwrap();
+        });
+        let totals = metrics.totals();
+        assert_eq!((totals.rows, totals.letters_added, totals.refused, totals.lost), (1, 1, 0, 0));
+        assert_eq!(metrics.ring().letters[0].letters, 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Where records come from: interfaces and exporters, or capture files instead of both.
+//! Where records come from: interfaces, exporters and Zeek's logs, or capture files instead of all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing::warn;
@@ -16,13 +16,14 @@ use crate::collect::{self, Collector};
 use crate::config::Config;
 use crate::error::RunError;
 use crate::link::Sender;
-use crate::metrics::{Collecting, Point};
+use crate::metrics::{Collecting, Following, Point};
 use crate::stop::Stop;
 use crate::worker::{LARGE_STACK, Supervisor};
+use crate::zeek;
 
 /// What feeds the agent.
 pub enum Input {
-    /// The interfaces and listeners of the configuration.
+    /// The interfaces, listeners and logs of the configuration.
     Live,
     /// Capture files and nothing else, so that what comes of them is the same each time.
     Files {
@@ -37,12 +38,23 @@ pub enum Input {
 pub(super) struct Inputs {
     packets: Packets,
     collector: Option<collect::Worker>,
+    follower: Option<zeek::Worker>,
     /// Counters of the observation points.
     pub(super) points: Vec<Arc<Point>>,
     /// Counters of the collecting process.
     pub(super) collecting: Arc<Collecting>,
+    /// Counters of the logs that are followed.
+    pub(super) following: Arc<Following>,
     /// Writes what the collecting process shall know after a restart.
     pub(super) keeper: Keeper,
+}
+
+/// Where inputs keep what they know.
+pub(super) struct Dirs<'a> {
+    /// The directory of the ring, which has the bookmarks.
+    pub(super) ring: &'a Path,
+    /// The data directory, if what is in it outlives this run.
+    pub(super) writable: Option<PathBuf>,
 }
 
 /// Which observation points there are.
@@ -54,21 +66,17 @@ enum Packets {
 
 impl Inputs {
     /// What `input` asks for, with records for `to`. What is to be known after a restart is read from the data directory and
-    /// written to `writable`.
-    pub(super) fn plan(
-        config: &Config,
-        input: Input,
-        to: &Sender,
-        writable: Option<PathBuf>,
-        clock: Clock,
-    ) -> Self {
+    /// written to `dirs`.
+    pub(super) fn plan(config: &Config, input: Input, to: &Sender, dirs: Dirs<'_>, clock: Clock) -> Self {
         let slot = Slot::default();
-        let keeper = Keeper::new(slot.clone(), writable);
-        let is_collecting = matches!(input, Input::Live) && config.collect.enabled;
-        let collector = is_collecting.then(|| collector(config, to, slot, clock));
+        let keeper = Keeper::new(slot.clone(), dirs.writable);
+        let is_live = matches!(input, Input::Live);
+        let collector = (is_live && config.collect.enabled).then(|| collector(config, to, slot, clock));
         let collecting = collector.as_ref().map(|worker| Arc::clone(&worker.collecting)).unwrap_or_default();
+        let follower = (is_live && config.zeek.enabled).then(|| follower(config, to, dirs.ring, clock));
+        let following = follower.as_ref().map(|worker| Arc::clone(&worker.following)).unwrap_or_default();
         let (points, packets) = packets(config, input, to, clock);
-        Self { packets, collector, points, collecting, keeper }
+        Self { packets, collector, follower, points, collecting, following, keeper }
     }
 
     /// Starts them; they end on `stop`.
@@ -76,6 +84,10 @@ impl Inputs {
         if let Some(worker) = self.collector {
             let worker = collect::Worker { stop: stop.clone(), ..worker };
             spawn(supervisor, "collect", LARGE_STACK, move || worker.run())?;
+        }
+        if let Some(worker) = self.follower {
+            let worker = zeek::Worker { stop: stop.clone(), ..worker };
+            spawn(supervisor, "zeek", LARGE_STACK, move || worker.run())?;
         }
         match self.packets {
             Packets::None => Ok(()),
@@ -120,6 +132,17 @@ fn collector(config: &Config, to: &Sender, kept: Slot, clock: Clock) -> collect:
         batcher: Batcher::of_exports(to.clone(), Policy::Wait, clock),
         collecting: Arc::new(Collecting::new(config.collect.listen.addresses())),
         kept,
+        stop: Stop::new(),
+        clock,
+    }
+}
+
+fn follower(config: &Config, to: &Sender, ring: &Path, clock: Clock) -> zeek::Worker {
+    zeek::Worker {
+        config: config.zeek.clone(),
+        data_dir: ring.to_owned(),
+        to: to.clone(),
+        following: Arc::new(Following::new()),
         stop: Stop::new(),
         clock,
     }

@@ -11,6 +11,7 @@ mod output;
 mod run;
 mod selftest;
 mod support_bundle;
+mod zeek;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ Examples:
   weir run --replay office.pcap --speed max  feed the agent from a capture file, no rights needed
   weir meter traffic.pcapng.gz > flows.ndjson
   weir collect routers.pcap                  NetFlow, IPFIX and sFlow in a capture, to records
+  weir zeek conn.log.gz dns.log.gz           Zeek's logs, TSV or JSON, to records
   weir lookup 9.9.9.9
   weir check /etc/weir/weir.toml
   weir selftest --wait 10                    check the device, and count packets for ten seconds
@@ -67,6 +69,8 @@ enum Command {
     Meter(meter::Arguments),
     /// Turn NetFlow, IPFIX and sFlow in files into flow records on standard output
     Collect(collect::Arguments),
+    /// Turn Zeek's logs into records on standard output
+    Zeek(zeek::Arguments),
     /// Say what is known of an address or a name
     Lookup(lookup::Arguments),
     /// Check a configuration file
@@ -137,6 +141,7 @@ impl Cli {
         match &command {
             Command::Meter(arguments) => meter::run(arguments, config, clock),
             Command::Collect(arguments) => collect::run(arguments, config, clock),
+            Command::Zeek(arguments) => zeek::run(arguments, config, clock),
             Command::Lookup(arguments) => lookup::run(arguments, config, clock),
             Command::Geo(command) => geo::run(command, config),
             Command::Run(_)

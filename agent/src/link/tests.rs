@@ -22,7 +22,7 @@ fn the_bound_counts_records_and_drops_are_counted() {
     let stats = tx.stats();
     tx.offer(batch(6)).unwrap();
     tx.offer(batch(4)).unwrap();
-    assert!(matches!(tx.offer(batch(1)), Err(Refused::Full(back)) if back.records.len() == 1));
+    assert!(matches!(tx.offer(batch(1)), Err(Refused::Full)));
     assert_eq!((stats.depth_records(), stats.records_dropped(), stats.batches_dropped()), (10, 1, 1));
     assert_eq!(rx.recv().unwrap().records.len(), 6);
     tx.offer(batch(6)).unwrap();
@@ -75,9 +75,9 @@ fn a_sender_learns_that_the_receiver_is_gone_and_what_was_left_counts_as_dropped
         let waiting = scope.spawn(|| tx.push(batch(3)));
         thread::sleep(Duration::from_millis(20));
         drop(rx);
-        assert!(matches!(waiting.join().unwrap(), Err(Refused::Closed(_))));
+        assert!(matches!(waiting.join().unwrap(), Err(Refused::Closed)));
     });
-    assert!(matches!(tx.offer(batch(2)), Err(Refused::Closed(_))));
+    assert!(matches!(tx.offer(batch(2)), Err(Refused::Closed)));
     assert_eq!((tx.stats().records_dropped(), tx.stats().depth_records()), (15, 0));
 }
 
@@ -128,11 +128,8 @@ fn offer_counts_exactly_what_does_not_arrive() {
             scope.spawn(move || {
                 for n in 0..BATCHES {
                     let size = usize::try_from(1 + (n + lane) % 13).unwrap();
-                    if let Err(back) = tx.offer(batch(size)) {
-                        refused.fetch_add(
-                            u64::try_from(back.into_batch().records.len()).unwrap(),
-                            Ordering::Relaxed,
-                        );
+                    if tx.offer(batch(size)).is_err() {
+                        refused.fetch_add(u64::try_from(size).unwrap(), Ordering::Relaxed);
                     }
                 }
             });
@@ -153,7 +150,7 @@ fn a_patient_offer_waits_for_room_and_is_refused_and_counted_when_none_comes() {
     let (to, from) = channel("test", 2);
     to.offer(batch(2)).unwrap();
     let begin = Instant::now();
-    assert!(matches!(to.offer_within(batch(1), Duration::from_millis(50)), Err(Refused::Full(_))));
+    assert!(matches!(to.offer_within(batch(1), Duration::from_millis(50)), Err(Refused::Full)));
     assert!(begin.elapsed() >= Duration::from_millis(50));
     assert_eq!(to.stats().records_dropped(), 1);
     thread::scope(|scope| {
@@ -176,4 +173,25 @@ fn a_record_that_carries_much_counts_as_several() {
     assert_eq!(to.stats().depth_records(), 3);
     from.recv().unwrap();
     to.offer(batch()).unwrap();
+}
+
+#[test]
+fn a_push_that_waits_for_room_ends_when_it_is_over_and_counts_nothing_as_dropped() {
+    let (to, from) = channel("test", 2);
+    to.offer(batch(2)).unwrap();
+    let begin = Instant::now();
+    let is_over = || begin.elapsed() >= Duration::from_millis(120);
+    assert!(matches!(to.push_unless(batch(1), is_over), Err(Refused::Full)));
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| to.push_unless(batch(1), || false).is_ok());
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(from.recv().unwrap().records.len(), 2);
+        assert!(waiting.join().unwrap());
+    });
+    assert_eq!(to.stats().records_dropped(), 0);
+    drop(from);
+    let dropped = to.stats().records_dropped();
+    assert!(matches!(to.push_unless(batch(1), || false), Err(Refused::Closed)));
+    assert_eq!(to.stats().records_dropped(), dropped);
 }

@@ -9,13 +9,14 @@ mod recent;
 mod sampler;
 #[cfg(test)]
 pub(crate) mod testing;
+mod zeek;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use weir_flow::{Batch, Timestamp};
-use weir_store::{Stats, Trimmed};
+use weir_store::{Committed, DeadLetterSum, Stats, Trimmed};
 
 use crate::link::LinkStats;
 use crate::window::{Distinct, Percentiles};
@@ -23,6 +24,7 @@ pub use collecting::{Collecting, Listener, ListenerState};
 pub use point::{Point, State};
 pub use recent::Recently;
 pub use sampler::{Sampler, Windows};
+pub use zeek::Following;
 
 /// Counters of the whole agent since its start.
 pub struct Metrics {
@@ -34,6 +36,8 @@ pub struct Metrics {
     pub links: Vec<Arc<LinkStats>>,
     /// Collection from exporters.
     pub collecting: Arc<Collecting>,
+    /// Following of Zeek's logs.
+    pub following: Arc<Following>,
     threat_matches: AtomicU64,
     risk_sum: AtomicU64,
     risk_count: AtomicU64,
@@ -50,8 +54,11 @@ pub struct Metrics {
 struct StoreCounters {
     rows: AtomicU64,
     batches: AtomicU64,
-    /// Records too large for a row.
+    /// Records too large for a row and not kept as dead letters either.
     refused: AtomicU64,
+    letters_added: AtomicU64,
+    letters_replayed: AtomicU64,
+    letters_expired: AtomicU64,
     /// Records that could not be stored at all: the disk was full until the end.
     lost: AtomicU64,
     trimmed_by_age: AtomicU64,
@@ -63,6 +70,8 @@ struct StoreCounters {
 pub struct Ring {
     /// Rows, octets, oldest and newest row.
     pub stats: Option<Stats>,
+    /// Dead letters, by tenant and destination.
+    pub letters: Vec<DeadLetterSum>,
     /// What is wrong, and what to do; empty when it can write.
     pub trouble: String,
     /// Nothing can be stored at present; without it a trouble is one that the ring lives with.
@@ -84,8 +93,14 @@ pub struct Totals {
     pub risk_sum: u64,
     /// Records with a score.
     pub risk_count: u64,
-    /// Records refused because they were too large for a row.
+    /// Records lost because they were too large for a row and there was no room for them as dead letters.
     pub refused: u64,
+    /// Records that became dead letters.
+    pub letters_added: u64,
+    /// Dead letters that became rows.
+    pub letters_replayed: u64,
+    /// Dead letters removed for their age, or for newer ones.
+    pub letters_expired: u64,
     /// Records lost because the disk was full until the end.
     pub lost: u64,
     /// Rows trimmed by age.
@@ -113,6 +128,7 @@ impl Metrics {
             points,
             links,
             collecting,
+            following: Arc::default(),
             threat_matches: AtomicU64::new(0),
             risk_sum: AtomicU64::new(0),
             risk_count: AtomicU64::new(0),
@@ -122,6 +138,12 @@ impl Metrics {
             ring: Mutex::default(),
             windows: Mutex::default(),
         }
+    }
+
+    /// The same for an agent that follows logs, with their counters.
+    #[must_use]
+    pub fn with_following(self, following: Arc<Following>) -> Self {
+        Self { following, ..self }
     }
 
     /// Counts what the pipeline found in a batch.
@@ -145,9 +167,12 @@ impl Metrics {
     }
 
     /// Counts a commit of `batches` at `now`.
-    pub fn committed(&self, rows: u64, refused: u64, batches: &[Batch], now: Timestamp) {
-        self.store.rows.fetch_add(rows, Ordering::Relaxed);
-        self.store.refused.fetch_add(refused, Ordering::Relaxed);
+    pub fn committed(&self, done: &Committed, batches: &[Batch], now: Timestamp) {
+        self.store.rows.fetch_add(done.rows, Ordering::Relaxed);
+        self.store.refused.fetch_add(done.lost, Ordering::Relaxed);
+        self.store.letters_added.fetch_add(done.letters, Ordering::Relaxed);
+        self.store.letters_replayed.fetch_add(done.replayed, Ordering::Relaxed);
+        self.store.letters_expired.fetch_add(done.expired, Ordering::Relaxed);
         self.store.batches.fetch_add(batches.len() as u64, Ordering::Relaxed);
         let mut lag = held(&self.lag);
         for batch in batches {
@@ -156,8 +181,9 @@ impl Metrics {
         }
     }
 
-    /// Counts rows that were trimmed.
+    /// Counts rows and dead letters that were trimmed.
     pub fn trimmed(&self, trimmed: &Trimmed) {
+        self.store.letters_expired.fetch_add(trimmed.letters, Ordering::Relaxed);
         self.store.trimmed_by_age.fetch_add(trimmed.by_age, Ordering::Relaxed);
         self.store.trimmed_by_budget.fetch_add(trimmed.by_budget, Ordering::Relaxed);
     }
@@ -189,6 +215,9 @@ impl Metrics {
             risk_sum: read(&self.risk_sum),
             risk_count: read(&self.risk_count),
             refused: read(&self.store.refused),
+            letters_added: read(&self.store.letters_added),
+            letters_replayed: read(&self.store.letters_replayed),
+            letters_expired: read(&self.store.letters_expired),
             lost: read(&self.store.lost),
             trimmed_by_age: read(&self.store.trimmed_by_age),
             trimmed_by_budget: read(&self.store.trimmed_by_budget),

@@ -3,7 +3,7 @@
 use weir_web::{Loss, LossUnit};
 
 use crate::collect::Fault;
-use crate::metrics::{Collecting, Metrics, Point};
+use crate::metrics::{Collecting, Following, Metrics, Point};
 use crate::packet::NotIp;
 
 /// Collects lines.
@@ -22,6 +22,7 @@ pub(super) fn losses(metrics: &Metrics) -> Vec<Loss> {
         captured(&mut lines, point);
     }
     collected(&mut lines, &metrics.collecting);
+    followed(&mut lines, &metrics.following);
     for link in &metrics.links {
         lines.add("link_full", link.name, link.records_dropped(), LossUnit::Records);
     }
@@ -53,6 +54,19 @@ fn collected(lines: &mut Lines, collecting: &Collecting) {
     let report = collecting.report();
     for fault in Fault::ALL {
         lines.add(fault.as_str(), "collect", report.faults.of(fault), LossUnit::Undecoded);
+    }
+}
+
+/// A file that was gone counts as one: of what it held often nothing is known. `zeek` in the metrics has the octets that are.
+fn followed(lines: &mut Lines, following: &Following) {
+    if !following.enabled {
+        return;
+    }
+    let report = following.report();
+    lines.add("zeek_file_gone", "zeek", report.gone.files, LossUnit::Files);
+    lines.add("zeek_file_damaged", "zeek", report.damaged, LossUnit::Undecoded);
+    for (reason, count) in report.bad().iter() {
+        lines.add(reason.as_str(), "zeek", count, LossUnit::Undecoded);
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::care::redact::{Redactor, is_secret};
 use crate::keys::KEY_FILE;
 use crate::settings;
+use crate::uplink;
 
 /// Name of the program, by which its processes are found.
 const PROGRAM: &str = "weir";
@@ -22,11 +23,15 @@ pub(super) fn admin_key(data_dir: &Path) -> Option<String> {
     fs::read_to_string(data_dir.join(KEY_FILE)).ok().map(|key| key.trim().to_owned())
 }
 
-/// Teaches the redactor what is secret: keys, variables of this process and of the agent that runs, credentials.
+/// Teaches the redactor what is secret: keys, secrets of outputs, variables of this process and of the agent that runs,
+/// credentials.
 pub(super) fn learn(redactor: &mut Redactor, data_dir: &Path) {
     let named = |path: &PathBuf| path.file_name().is_some_and(|name| is_secret(&name.to_string_lossy()));
     for path in files(data_dir).into_iter().filter(named) {
         learn_file(redactor, &path);
+    }
+    for secret in uplink::secrets(data_dir) {
+        redactor.learn(&secret);
     }
     for (name, value) in settings::environment() {
         learn_variable(redactor, &name, &value);

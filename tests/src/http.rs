@@ -59,7 +59,7 @@ pub fn request(
     parse(&bytes).ok_or_else(|| io::Error::other(format!("{} octets are no HTTP answer", bytes.len())))
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let text = std::str::from_utf8(&bytes[..end]).ok()?;
     let (line, head) = text.split_once("\r\n").unwrap_or((text, ""));

@@ -3,8 +3,8 @@
 //! Frames and captures ([`frames`], [`pcap`], [`session`], [`traffic`], [`office`]), export datagrams ([`exports`]) and
 //! streams of them at a chosen rate ([`blast`]), the program under test ([`program`], [`http`]) as an agent ([`agent`]; one
 //! that collects: [`collecting`]) and as a command ([`meter`]; `weir collect`: [`collect`]), those that speak to it
-//! ([`exporters`], [`player`], [`flood`], [`relay`]), and the ground it stands on ([`netns`], [`browser`], [`corpora`],
-//! [`clock`]).
+//! ([`exporters`], [`player`], [`flood`], [`ingest`], [`relay`], [`zeek`]) or listen to it ([`hec`], [`tls`]), and the ground it
+//! stands on ([`netns`], [`browser`], [`corpora`], [`clock`]).
 
 pub mod agent;
 pub mod blast;
@@ -17,7 +17,9 @@ pub mod exporters;
 pub mod exports;
 pub mod flood;
 pub mod frames;
+pub mod hec;
 pub mod http;
+pub mod ingest;
 pub mod meter;
 pub mod netns;
 pub mod office;
@@ -30,8 +32,10 @@ pub mod relay;
 pub mod ring;
 pub mod sender;
 pub mod session;
+pub mod tls;
 pub mod traffic;
 pub mod truth;
+pub mod zeek;
 
 use std::io::Write;
 

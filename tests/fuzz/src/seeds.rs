@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 // Instrumented code does not link without libFuzzer.
 use libfuzzer_sys as _;
+use serde_json::json;
 use weir::collect::{Arrival, Collector, Settings};
 use weir::packet::LinkType;
-use weir_flow::FlowRecord;
+use weir_flow::{Extra, FlowRecord};
 use weir_fuzz::captured::{self, Group};
 use weir_fuzz::exports;
 use weir_fuzz::frames::{LOOK_INSIDE, Step, push};
+use weir_store::MaxRecordBytes;
+use weir_store::block::{Encoder, Push};
 use weir_tests::exports::sflow::{Datagram, Sampled};
 use weir_tests::exports::{
     Flow, Message, Stream, Template, VARIABLE, Version, ipfix_template, netflow7, netflow9_template,
@@ -59,9 +62,12 @@ fn main() {
     databases(&Folder::new(&root, "mmdb"));
     filters(&Folder::new(&root, "bpf"));
     indicators(&Folder::new(&root, "indicators"));
+    logs(&Folder::new(&root, "zeek_lines"));
     configurations(&Folder::new(&root, "config"));
     exported(&root);
     requests(&Folder::new(&root, "http_head"));
+    records(&Folder::new(&root, "ingest_json"));
+    blocks(&Folder::new(&root, "block"));
 }
 
 fn at(text: &str) -> SocketAddr {
@@ -158,6 +164,29 @@ fn filters(folder: &Folder) {
     folder.write("memory", "6\n0 0 0 7\n2 0 0 15\n97 0 0 15\n12 0 0 0\n52 0 0 3\n6 0 0 1\n");
 }
 
+/// Logs of Zeek: TSV with a header that changes, with other marks, and the forms of JSON.
+fn logs(folder: &Folder) {
+    let ends = "id.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto";
+    let conn = format!(
+        "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n\
+         #fields\tts\tuid\t{ends}\tduration\tconn_state\torig_pkts\torig_ip_bytes\ttunnel_parents\tcommunity_id\n\
+         #types\ttime\tstring\taddr\tport\taddr\tport\tenum\tinterval\tstring\tcount\tcount\tset[string]\tstring\n\
+         1.5\tC1\t10.0.0.1\t8\t::1\t0\ticmp\t-0.5\tSF\t1\t84\tC2,(empty)\t-\n#close\t2026\n\
+         #fields\tquery\tvlan\n\\xff\\x41\t(empty)\n"
+    );
+    folder.write("conn", conn);
+    folder.write(
+        "marks",
+        "P<>separator |\nP<>set_separator|;\nP<>unset_field|\nP<>fields|a|b\nP<>types|vector[double]|bool\n1;nan|T\n",
+    );
+    folder.write(
+        "json",
+        "{\"_path\":\"dns\",\"ts\":1e9,\"query\":\"A.b.\",\"id\":{\"orig_h\":\"::1\",\"orig_p\":\"1\"}}\n\
+         {\"ts\":\"2026-11-21T10:00:00Z\",\"id_orig_h\":\"1.2.3.4\",\"host\":\"[::1]:80\",\"uri\":\"/\",\"method\":\"\"}\n\
+         {\"tx_hosts\":[\"1.2.3.4\"],\"fuid\":\"F\",\"proto\":\"unknown_transport\",\"ip_proto\":89,\"vlan\":7}\n",
+    );
+}
+
 fn indicators(folder: &Folder) {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ti/indicators.txt");
     folder.write("shipped", fs::read(shipped).expect("the shipped list can be read"));
@@ -196,6 +225,8 @@ const EXPORTS: [(&str, &[u8]); 5] = [
 ];
 /// Seconds of pause before a datagram, as inputs have them, and its exporter.
 const FROM: u8 = 5;
+/// Records of a block to start from.
+const BLOCK_RECORDS: usize = 20;
 /// Octets of the longest input that is worth to start from.
 const LONGEST: usize = 16 << 10;
 
@@ -284,4 +315,76 @@ fn requests(folder: &Folder) {
         "GET / HTTP/1.1\r\nHost: [::1]:80\r\nX-Request-ID: a-1\r\nX-Weir-Peer: 8.8.8.8\r\n\
          traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nAuthorization: Bearer k\r\n\r\n",
     );
+}
+
+/// Records in the words of each tool; the octet before them is the time.
+fn records(folder: &Folder) {
+    let records = [
+        (
+            "flows",
+            r#"{"ts":1795223307.15,"src_ip":"192.168.1.100","dst_ip":"2001:db8::1","src_port":51000,"dst_port":443,"protocol":"tcp","bytes":2717,"packets":5,"app":"x"}"#,
+        ),
+        (
+            "nfdump",
+            r#"{"type":"FLOW","first":"2026-11-21T01:08:27.150","last":"1970-01-01T00:00:00.000","in_packets":5,"in_bytes":2717,"out_bytes":1,"proto":1,"tcp_flags":"...AP.SF","src_tos":185,"icmp_type":8,"icmp_code":0,"src4_addr":"127.0.0.1","dst4_addr":"127.0.0.1","label":"<none>"}"#,
+        ),
+        (
+            "pmacct",
+            r#"{"peer_ip_src":"127.0.0.1","iface_in":13,"ip_src":"10.0.13.1","ip_dst":"::1","port_src":5228,"port_dst":52734,"tcp_flags":"16","ip_proto":"ipv6-icmp","tos":0,"timestamp_start":"2016-07-21 13:51:42.000000","stamp_inserted":"x","bytes":1e2}"#,
+        ),
+        (
+            "goflow2",
+            r#"{"type":"SFLOW_5","sampling_rate":100,"sampler_address":"[::1]:6343","time_flow_start_ns":1681583295157626000,"bytes":1500,"src_addr":"fd01::1","dst_addr":"","etype":"IPv6","proto":"TCP","vlan_id":4095}"#,
+        ),
+        (
+            "numbers",
+            r#"{"8":"10.0.0.1","12":"10.0.0.2","4":17,"22":5,"21":9,"23":70,"57590":[1,{"a":"\ud83d\ude00"}]}"#,
+        ),
+        (
+            "nested",
+            r#"{"@timestamp":"2026-11-21T01:10:00Z","host":"10.0.0.1","netflow":{"ipv4_src_addr":"10.0.0.2","first_switched":"2026-11-21t01:08:27,15+0100","exporter":{"address":"10.0.0.1:2055"}},"source":{"ip":"10.0.0.2","bytes":7},"observer":{"ip":["10.0.0.1"]},"extra":{"vlan_outer":5}}"#,
+        ),
+        (
+            "own",
+            r#"{"ts":"2026-11-21T01:10:00.000Z","ts_ms":1795223400000,"end_ms":1795223400500,"duration":0.5,"source":"netflow9","kind":"sighting","observer":"eth0","collector_id":"a","trace_id":"b","proto":"tcp","proto_num":6,"bytes_out":5,"bytes_in":0,"bytes":5,"vlan":7,"risk_score":10,"tags":[],"extra":{"vlan_outer":100,"a":null}}"#,
+        ),
+        (
+            "dns",
+            r#"{"time":1,"query":"Evil.Example.","sni":"a:443","service":"dns","community_id":"1:x","end_reason":"IDLE"}"#,
+        ),
+        (
+            "zeek",
+            r#"{"ts":1795223307.15,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":5,"id.resp_h":"10.0.0.2","id.resp_p":6,"proto":"udp","duration":2.5}"#,
+        ),
+    ];
+    for (name, record) in records {
+        folder.write(name, format!("7{record}"));
+    }
+}
+/// Blocks of what collectors make of each group of exports, with values in `extra` and without.
+fn blocks(folder: &Folder) {
+    for group in made() {
+        let mut records = Vec::new();
+        let mut collector = Collector::new(Settings { max_exporters: 4, ..Settings::default() });
+        for datagram in &group.datagrams {
+            let take = &mut |record: FlowRecord| records.push(record);
+            collector.datagram(at("192.0.2.1:2055"), datagram, Arrival::default(), take);
+        }
+        records.truncate(BLOCK_RECORDS);
+        folder.write(&group.name, block(&records));
+        let names = ["uid", "history", "depth"];
+        let values = [json!("CHhAvVGS1DHFjwGM9"), json!([-1, 0.5, null]), json!({ "a": [true, 1e300] })];
+        let extra = Extra::from_iter(names.into_iter().zip(values));
+        records.iter_mut().for_each(|record| record.extra = Some(Box::new(extra.clone())));
+        folder.write(&format!("{}-extra", group.name), block(&records));
+    }
+}
+
+/// How many rows, then the columns.
+fn block(records: &[FlowRecord]) -> Vec<u8> {
+    let mut encoder = Encoder::new(MaxRecordBytes::default()).expect("zstd has memory");
+    records.iter().for_each(|record| assert_eq!(encoder.push(record), Push::Kept));
+    let sealed = encoder.seal().expect("zstd has memory");
+    let rows = u16::try_from(sealed.count).expect("few rows");
+    [&rows.to_le_bytes(), sealed.raw].concat()
 }

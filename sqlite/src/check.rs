@@ -6,10 +6,10 @@ use std::time::Instant;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use crate::block::Decoder;
+use crate::block::{Decoder, Packed};
 use crate::error::{Doing, Error};
 use crate::reader::{BLOCKS, Block, Opened, Reader};
-use crate::ring::Ring;
+use crate::ring::{Ring, unsigned};
 use crate::{connection, files, schema};
 
 /// Problems told at most; more of a damaged file help nobody.
@@ -116,7 +116,11 @@ fn ring_is_whole(
     let (mut expected, mut processed_at, mut bytes) = (None, i64::MIN, 0);
     while let Some(row) = rows.next().doing("read", path)? {
         let block = Block::from_row(row).doing("read", path)?;
-        let mut opened = Opened { block, row, decoder, path };
+        let data = row.get_ref(5).doing("read", path)?;
+        let data = data.as_blob().map_err(|error| Error::corrupt(path, &error))?;
+        let (encoding, raw_bytes) = (row.get(3).doing("read", path)?, unsigned(row, 4).doing("read", path)?);
+        let packed = Packed { encoding, raw_bytes, rows: block.count, data };
+        let mut opened = Opened { block, packed, decoder, path };
         if let Err(error) = opened.lines(0..block.count, |_, _| {}) {
             report.problem(error.to_string());
         }
@@ -128,7 +132,7 @@ fn ring_is_whole(
         }
         processed_at = block.processed_at;
         expected = Some(block.end());
-        bytes += row.get_ref(5).ok().and_then(|data| Some(data.as_blob().ok()?.len() as u64)).unwrap_or(0);
+        bytes += data.len() as u64;
         report.blocks += 1;
         report.rows += block.count;
     }

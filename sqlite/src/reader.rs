@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 use serde::Serialize;
 use weir_flow::{TenantId, Timestamp};
 
@@ -113,9 +113,7 @@ impl Reader {
         let mut answer = Answer::new(tenant, limit);
         self.until(Some(deadline), || {
             let Some(ring) = self.ring(tenant)? else { return Ok(()) };
-            let (low, high) = ring.keys();
-            let sql = format!("{BLOCKS} WHERE block BETWEEN ?1 AND ?2 ORDER BY block DESC");
-            self.blocks(&sql, [low, high], |block, opened| {
+            self.blocks(ring.keys(), Order::NewestFirst, |block, opened| {
                 let before = answer.rows.len();
                 let from = block.count.saturating_sub(answer.room() as u64);
                 opened.lines(from..block.count, |row, line| {
@@ -147,13 +145,14 @@ impl Reader {
         self.until(Some(deadline), || {
             let Some(ring) = self.ring(tenant)? else { return Ok(()) };
             let (low, high) = ring.keys();
-            let sql = format!(
-                "{BLOCKS} WHERE block <= ?2 AND block >=
-                    coalesce((SELECT max(block) FROM block WHERE block BETWEEN ?1 AND ?3), ?1)
-                 ORDER BY block"
-            );
-            let start = ring.key(after.saturating_add(1));
-            self.blocks(&sql, [low, high, start], |block, opened| {
+            let begin = self.block_of(low, ring.key(after.saturating_add(1)))?;
+            let mut next = None;
+            self.blocks((begin, high), Order::OldestFirst, |block, opened| {
+                // What came between was trimmed since the last block was read.
+                if next.is_some_and(|next| next != block.first_row) {
+                    return Ok(false);
+                }
+                next = Some(block.end());
                 let from = (after.saturating_add(1)).saturating_sub(block.first_row).min(block.count);
                 let to = block.count.min(from + answer.room() as u64);
                 opened.lines(from..to, |row, line| answer.push(&ring, row, block.processed_at, line))?;
@@ -245,19 +244,34 @@ impl Reader {
         result
     }
 
-    /// Hands each block that `sql` answers to `take`, until that says false.
-    fn blocks<P: rusqlite::Params>(
+    /// Key of the block that holds the row whose own key would be `start`, or of the first one after `low`.
+    fn block_of(&self, low: i64, start: i64) -> Result<i64, Error> {
+        let found = self
+            .db
+            .prepare_cached("SELECT max(block) FROM block WHERE block BETWEEN ?1 AND ?2")
+            .and_then(|mut statement| statement.query_row([low, start], |row| row.get::<_, Option<i64>>(0)));
+        Ok(found.doing("read", &self.path)?.unwrap_or(low))
+    }
+
+    /// Hands each block from key to key to `take`, in `order`, until that says false. A block is copied before it is unpacked,
+    /// which takes a hundred times as long: meanwhile the log must not be held.
+    fn blocks(
         &self,
-        sql: &str,
-        keys: P,
+        (mut low, mut high): (i64, i64),
+        order: Order,
         mut take: impl FnMut(Block, &mut Opened<'_>) -> Result<bool, Error>,
     ) -> Result<(), Error> {
-        let mut statement = self.db.prepare_cached(sql).doing("read", &self.path)?;
-        let mut rows = statement.query(keys).doing("read", &self.path)?;
+        let by = if order == Order::NewestFirst { "DESC" } else { "" };
+        let sql = format!("{BLOCKS} WHERE block BETWEEN ?1 AND ?2 ORDER BY block {by} LIMIT 1");
+        let mut statement = self.db.prepare_cached(&sql).doing("read", &self.path)?;
         let mut decoder = self.decoder.borrow_mut();
-        while let Some(row) = rows.next().doing("read", &self.path)? {
-            let block = Block::from_row(row).doing("read", &self.path)?;
-            let is_last = !take(block, &mut Opened { block, row, decoder: &mut decoder, path: &self.path })?;
+        let mut copy = Vec::new();
+        while let Some((key, block, encoding, raw_bytes)) =
+            self.copied(&mut statement, (low, high), &mut copy)?
+        {
+            let packed = Packed { encoding, raw_bytes, rows: block.count, data: &copy };
+            let is_last =
+                !take(block, &mut Opened { block, packed, decoder: &mut decoder, path: &self.path })?;
             let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
             if deadline.is_some_and(|at| Instant::now() >= at) {
                 return Err(Error::Deadline { path: self.path.clone() });
@@ -265,8 +279,27 @@ impl Reader {
             if is_last {
                 break;
             }
+            match order {
+                Order::NewestFirst => high = key - 1,
+                Order::OldestFirst => low = key + 1,
+            }
         }
         Ok(())
+    }
+
+    /// The next block, its data in `copy`; the statement is at its end then, and with it the reading transaction.
+    fn copied(
+        &self,
+        statement: &mut Statement<'_>,
+        (low, high): (i64, i64),
+        copy: &mut Vec<u8>,
+    ) -> Result<Option<(i64, Block, u8, u64)>, Error> {
+        let found = statement.query_row([low, high], |row| {
+            copy.clear();
+            copy.extend_from_slice(row.get_ref(5)?.as_blob()?);
+            Ok((row.get(0)?, Block::from_row(row)?, row.get(3)?, unsigned(row, 4)?))
+        });
+        found.optional().doing("read", &self.path)
     }
 }
 
@@ -293,10 +326,10 @@ impl Block {
     }
 }
 
-/// A block in the store, and what it takes to read it.
+/// A block, and what it takes to read it.
 pub(crate) struct Opened<'a> {
     pub(crate) block: Block,
-    pub(crate) row: &'a Row<'a>,
+    pub(crate) packed: Packed<'a>,
     pub(crate) decoder: &'a mut Decoder,
     pub(crate) path: &'a Path,
 }
@@ -304,16 +337,9 @@ pub(crate) struct Opened<'a> {
 impl Opened<'_> {
     /// Hands the rows whose places in the block, from 0, are `wanted` to `take`, ascending: number and JSON object.
     pub(crate) fn lines(&mut self, wanted: Range<u64>, mut take: impl FnMut(u64, &str)) -> Result<(), Error> {
-        let Self { block, row, path, .. } = self;
-        let data = row.get_ref(5).doing("read", path)?;
-        let packed = Packed {
-            encoding: row.get(3).doing("read", path)?,
-            raw_bytes: unsigned(row, 4).doing("read", path)?,
-            rows: block.count,
-            data: data.as_blob().map_err(|error| Error::corrupt(path, &error))?,
-        };
+        let Self { block, packed, path, .. } = self;
         self.decoder
-            .lines(packed, wanted, |place, line| take(block.first_row + place, line))
+            .lines(*packed, wanted, |place, line| take(block.first_row + place, line))
             .map_err(|damage| Error::corrupt(path, &format!("row {}: {damage}", block.first_row)))
     }
 }

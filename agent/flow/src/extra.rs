@@ -38,7 +38,6 @@ impl Extra {
     /// Adds an entry of a name that the caller knows to be new: however many there are, none is looked at.
     pub fn append(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         let (name, value) = (name.into(), value.into());
-        debug_assert!(self.get(&name).is_none(), "a name occurs once");
         self.bytes += size_of::<Cow<'static, str>>() + memory(&value);
         if let Cow::Owned(name) = &name {
             self.bytes += name.len();

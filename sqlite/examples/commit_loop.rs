@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => 0,
     };
     loop {
-        let count = 1 + random.below(200);
+        // Some are sealed at birth, the others in the tail until they are a block.
+        let count = if random.below(20) == 0 { 2_048 } else { 1 + random.below(200) };
         rows += count;
         let mut batches = ["a", "b"].map(|name| office.batch(&tenant(name), count as usize, at(0)));
         batches[1].bookmark = bookmark("loop", rows);

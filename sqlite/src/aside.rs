@@ -13,7 +13,7 @@ const ASIDE: &str = "weir.db.aside";
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Every file that a store leaves in its directory, the lock last.
-pub const FILES: [&str; 14] = [
+pub const FILES: [&str; 15] = [
     files::DATABASE,
     "weir.db-wal",
     "weir.db-shm",
@@ -22,6 +22,7 @@ pub const FILES: [&str; 14] = [
     "weir.db.new-wal",
     "weir.db.new-shm",
     "weir.db.new-journal",
+    files::SALVAGED,
     ASIDE,
     "weir.db.aside-wal",
     "weir.db.aside-shm",
@@ -51,6 +52,11 @@ pub fn hold(dir: &Path) -> Result<Held, Error> {
 /// [`Error::Busy`] while a writer has it, and what else the disk answers.
 pub fn set_aside(dir: &Path) -> Result<PathBuf, Error> {
     let _held = hold(dir)?;
+    move_aside(dir)
+}
+
+/// As [`set_aside`], for who holds `dir`.
+pub(crate) fn move_aside(dir: &Path) -> Result<PathBuf, Error> {
     let to = dir.join(ASIDE);
     for companion in COMPANIONS {
         // The log belongs to its file: the old one's must not meet the new one's.
@@ -67,6 +73,12 @@ pub fn set_aside(dir: &Path) -> Result<PathBuf, Error> {
     remove(&with(&dir.join(files::DATABASE), "-shm"))?;
     File::open(dir).and_then(|dir| dir.sync_all()).doing("write", dir)?;
     Ok(to)
+}
+
+/// Removes the database `path` and what SQLite keeps beside it.
+pub(crate) fn remove_database(path: &Path) -> Result<(), Error> {
+    remove(path)?;
+    COMPANIONS.iter().try_for_each(|companion| remove(&with(path, companion)))
 }
 
 fn with(path: &Path, suffix: &str) -> PathBuf {
@@ -86,11 +98,12 @@ fn remove(path: &Path) -> Result<(), Error> {
 mod tests {
     use std::collections::BTreeSet;
     use std::fs;
+    use std::path::Path;
 
     use weir_flow::{Batch, FlowRecord, Timestamp};
 
-    use super::{FILES, hold, set_aside};
-    use crate::{Config, Error, Writer};
+    use super::{FILES, hold, set_aside, with};
+    use crate::{Config, Error, Writer, check};
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_764_000_000_000)
@@ -111,11 +124,14 @@ mod tests {
         }
         let aside = set_aside(crashed.path()).unwrap();
         drop(Writer::open(crashed.path(), &Config::default(), now()).unwrap());
-        let rows = |path| -> i64 {
-            let db = rusqlite::Connection::open(path).unwrap();
-            db.query_row("SELECT coalesce(sum(next_row - 1), 0) FROM ring", [], |row| row.get(0)).unwrap()
-        };
-        assert_eq!((rows(aside), rows(crashed.path().join("weir.db"))), (3, 0));
+        let rows = |dir: &Path| check(dir).unwrap().rows;
+        assert_eq!(rows(crashed.path()), 0);
+        let old = tempfile::tempdir().unwrap();
+        for companion in ["", "-wal"] {
+            let to = old.path().join(format!("weir.db{companion}"));
+            fs::rename(with(&aside, companion), to).unwrap();
+        }
+        assert_eq!(rows(old.path()), 3);
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! The encodings of a block: records in, bytes for the `data` column out, and back to records or lines of JSON.
+//! The encoding of a block: records in, bytes for the `data` column out, and back to records or lines of JSON.
 //!
 //! A block stands for itself: it needs neither the blocks before it nor the store around it.
 //!
-//! **Encoding 2** is what is written: one zstd frame (RFC 8878) with content checksum, of columns. Whatever a record's JSON
-//! says is in them to the last digit; what follows from the rest, as the Community ID and the sums, is not. All lengths and
-//! numbers are LEB128 unless their file says otherwise (`column.rs` has the words of the format):
+//! **Encoding 3** is one zstd frame (RFC 8878) with content checksum, of columns. Whatever a record's JSON says is in them to
+//! the last digit; what follows from the rest, as the Community ID and the sums, is not. All lengths and numbers are LEB128
+//! unless their file says otherwise (`column.rs` has the words of the format):
 //!
 //! | part | content | file |
 //! |---|---|---|
-//! | version | the octet 2 | |
+//! | version | the octet 3 | |
 //! | rows | how many, 1 to [`MAX_BLOCK_ROWS`] | |
+//! | stamps | when the rows were stored | `stamp.rs` |
 //! | fields | which fields each row has: codes, then the sets of bits that they stand for | `presence.rs` |
 //! | observed | end, length, source, kind, observer, request, and what exporters said | `observed.rs`, `route.rs` |
 //! | ends | addresses, ports, protocol, counters, flags, VLAN, ICMP, DSCP | `ends.rs` |
@@ -19,11 +20,10 @@
 //! A field's column has a value only for the rows that have the field. Values that return are in lists, and columns hold
 //! codes (`dictionary.rs`, `list.rs`). Octets that stand for enumerations are in `code.rs`.
 //!
-//! **Encoding 1**, which older versions wrote and every version reads, is such a frame of a JSON object and a line feed per
-//! row.
+//! A block in any other encoding is reported like a damaged one.
 
-mod code;
-mod column;
+pub(crate) mod code;
+pub(crate) mod column;
 mod dictionary;
 mod ends;
 mod enriched;
@@ -34,11 +34,16 @@ mod place;
 mod presence;
 mod read;
 mod route;
+mod scan;
 mod size;
+mod stamp;
+pub(crate) mod tally;
 mod value;
 mod write;
 
 pub use read::{Damage, Decoder, Packed, Records};
+pub(crate) use scan::Sums;
+pub use scan::{Rows, Scan};
 pub use write::{Encoder, Push, Sealed};
 
 /// Rows in a block. A larger commit makes several, so that a reader who wants a few rows unpacks little.
@@ -52,9 +57,8 @@ pub const MAX_BLOCK_TEXT: usize = 16 << 20;
 /// `extra` must neither fill a block nor fail its commit for ever.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// The encodings.
-const LINES: u8 = 1;
-const COLUMNS: u8 = 2;
+/// The encoding.
+const COLUMNS: u8 = 3;
 
 /// Values within values, as deep as the JSON reader goes; a deeper record is left out as one that is too long.
 const MAX_DEPTH: usize = 128;
@@ -66,4 +70,4 @@ const MAX_MATCHES: usize = 16_384;
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

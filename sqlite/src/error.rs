@@ -62,7 +62,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// What is stored is not what was written.
-    #[error("read {path}: the store is damaged ({detail}); move it away, the next start makes a new one")]
+    #[error("read {path}: the store is damaged ({detail}); stop the agent and run weir store repair")]
     Corrupt {
         /// The store.
         path: PathBuf,
@@ -74,6 +74,22 @@ pub enum Error {
     Full {
         /// What was attempted.
         doing: &'static str,
+        /// The store.
+        path: PathBuf,
+    },
+    /// There is no room within the budget, even without the oldest rows.
+    #[error(
+        "{doing} {path}: it does not fit into the byte budget, though old rows were removed; raise store.budget_bytes"
+    )]
+    NoRoom {
+        /// What was attempted.
+        doing: &'static str,
+        /// The store.
+        path: PathBuf,
+    },
+    /// A program reads the store without end, so that the log can neither grow within the budget nor be begun anew.
+    #[error("commit to {path}: a program that reads it holds its log; end that program")]
+    Held {
         /// The store.
         path: PathBuf,
     },
@@ -141,9 +157,9 @@ impl Error {
             Self::NoPermission { .. } => ErrorKind::NoPermission,
             Self::Foreign { .. } | Self::Newer { .. } | Self::TooManyRings { .. } => ErrorKind::Config,
             Self::Older { .. } | Self::Absent { .. } => ErrorKind::NoInput,
-            Self::Busy { .. } | Self::Deadline { .. } => ErrorKind::Unavailable,
+            Self::Busy { .. } | Self::Held { .. } | Self::Deadline { .. } => ErrorKind::Unavailable,
             Self::Corrupt { .. } => ErrorKind::Data,
-            Self::Full { .. } | Self::Io { .. } | Self::Sqlite { .. } => ErrorKind::Io,
+            Self::Full { .. } | Self::NoRoom { .. } | Self::Io { .. } | Self::Sqlite { .. } => ErrorKind::Io,
         }
     }
 
@@ -151,6 +167,13 @@ impl Error {
     #[must_use]
     pub const fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. })
+    }
+
+    /// True for failures that pass by themselves, after which the same call can succeed: a full disk, too little room for the
+    /// moment, and another program that holds the store for a while.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::NoRoom { .. } | Self::Busy { .. } | Self::Held { .. })
     }
 
     /// A failure to make `path`.
@@ -201,9 +224,26 @@ impl<T> Doing<T> for rusqlite::Result<T> {
             }
             (Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), _) => Error::corrupt(path, &source),
             (Some(ErrorCode::OperationInterrupted), _) => Error::Deadline { path: path.into() },
+            // The statements are fixed: what they do not find was changed in the file.
+            (None | Some(ErrorCode::Unknown), _) if means_damage(&source) => Error::corrupt(path, &source),
             _ => Error::Sqlite { doing, path: path.into(), source },
         })
     }
+}
+
+/// True for values and tables that no writer leaves.
+fn means_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error as Sqlite;
+    error.to_string().contains("no such ")
+        || matches!(
+            error,
+            Sqlite::IntegralValueOutOfRange(..)
+                | Sqlite::InvalidColumnType(..)
+                | Sqlite::FromSqlConversionFailure(..)
+                | Sqlite::Utf8Error(..)
+                | Sqlite::QueryReturnedNoRows
+                | Sqlite::InvalidColumnName(..)
+        )
 }
 
 #[cfg(test)]

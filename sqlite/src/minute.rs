@@ -6,7 +6,7 @@ use weir_flow::{FlowRecord, Kind};
 
 use crate::ring::{signed, unsigned};
 
-const MINUTE_MS: i64 = 60_000;
+pub(crate) const MINUTE_MS: i64 = 60_000;
 
 /// What a ring took in within one minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,11 +34,6 @@ pub(crate) const fn minute_of(ms: i64) -> i64 {
     ms.div_euclid(MINUTE_MS)
 }
 
-/// The first instant of the minute of `ms`, in milliseconds.
-pub(crate) const fn floor(ms: i64) -> i64 {
-    minute_of(ms).saturating_mul(MINUTE_MS)
-}
-
 const COLUMNS: &str = "minute, flows, packets, octets, threats, risk_sum, risk_count, first_row";
 
 impl MinuteTotal {
@@ -56,14 +51,29 @@ impl MinuteTotal {
         }
     }
 
-    /// The total of `minute`, or an empty one that starts with `next_row`.
-    pub(crate) fn load(db: &Connection, ring: i64, minute: i64, next_row: u64) -> rusqlite::Result<Self> {
-        let sql = format!("SELECT {COLUMNS} FROM minute WHERE ring = ?1 AND minute = ?2");
-        let found = db.prepare_cached(&sql)?.query_row([ring, minute], Self::from_row).optional()?;
-        Ok(found.unwrap_or(Self { minute, first_row: next_row, ..Self::default() }))
+    /// Adds another total of the same minute, whose rows come after.
+    pub(crate) const fn merge(&mut self, later: &Self) {
+        self.flows += later.flows;
+        self.packets = self.packets.saturating_add(later.packets);
+        self.octets = self.octets.saturating_add(later.octets);
+        self.threats += later.threats;
+        self.risk_sum += later.risk_sum;
+        self.risk_count += later.risk_count;
     }
 
-    /// Stores the total.
+    /// Adds the total to what is stored of its minute.
+    pub(crate) fn store(&self, db: &Connection, ring: i64) -> rusqlite::Result<()> {
+        let sql = format!("SELECT {COLUMNS} FROM minute WHERE ring = ?1 AND minute = ?2");
+        let found = db.prepare_cached(&sql)?.query_row([ring, self.minute], Self::from_row).optional()?;
+        match found {
+            None => self.save(db, ring),
+            Some(mut total) => {
+                total.merge(self);
+                total.save(db, ring)
+            }
+        }
+    }
+
     pub(crate) fn save(&self, db: &Connection, ring: i64) -> rusqlite::Result<()> {
         let sql =
             format!("REPLACE INTO minute (ring, {COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
@@ -115,7 +125,7 @@ impl MinuteTotal {
 mod tests {
     use weir_flow::{Counters, Exported, FlowRecord, Kind, Reason, Risk};
 
-    use super::{MinuteTotal, floor, minute_of};
+    use super::{MinuteTotal, minute_of};
 
     #[test]
     fn packets_and_octets_are_scaled_by_the_sampling() {
@@ -159,6 +169,5 @@ mod tests {
     #[test]
     fn minutes_round_down_before_1970_too() {
         assert_eq!((minute_of(59_999), minute_of(60_000), minute_of(-1)), (0, 1, -1));
-        assert_eq!(floor(-1), -60_000);
     }
 }

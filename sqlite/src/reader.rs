@@ -1,19 +1,20 @@
 //! Reading: rows, minute totals and figures of a ring, for the page, the uplink and the command line.
 
 use std::cell::RefCell;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use rusqlite::Connection;
 use serde::Serialize;
 use weir_flow::{TenantId, Timestamp};
 
-use crate::block::{Decoder, Packed};
+use crate::block::Decoder;
 use crate::error::{Doing, Error};
-use crate::ring::{Ring, first_row_of, unsigned};
+use crate::ring::{Ring, lost_rows, unsigned};
+use crate::tail::{Heads, Tail};
 use crate::usage::pages;
+use crate::walk::{Behind, Opened, Snapshot};
 use crate::{MinuteTotal, connection, files};
 
 /// Rows that one read answers at most.
@@ -30,8 +31,8 @@ const DEADLINE_CHECK_OPS: i32 = 1_000;
 pub struct Reader {
     pub(crate) db: Connection,
     pub(crate) path: PathBuf,
-    deadline: Arc<Mutex<Option<Instant>>>,
-    decoder: RefCell<Decoder>,
+    pub(crate) deadline: Arc<Mutex<Option<Instant>>>,
+    pub(crate) decoder: RefCell<Decoder>,
 }
 
 /// In which order rows are answered.
@@ -62,6 +63,8 @@ pub struct Stats {
     pub ring_id: Option<String>,
     /// Rows that it holds.
     pub rows: u64,
+    /// Rows between its oldest and its newest that were lost with damaged blocks.
+    pub lost_rows: u64,
     /// The oldest row; `next_row` when it holds none.
     pub first_row: u64,
     /// The number that the next row gets.
@@ -112,16 +115,21 @@ impl Reader {
     ) -> Result<Vec<StoredRow>, Error> {
         let mut answer = Answer::new(tenant, limit);
         self.until(Some(deadline), || {
-            let Some(ring) = self.ring(tenant)? else { return Ok(()) };
-            self.blocks(ring.keys(), Order::NewestFirst, |block, opened| {
+            let Some(Snapshot { ring, tail }) = self.snapshot(tenant)? else { return Ok(()) };
+            let mut take = |opened: &mut Opened<'_>| {
                 let before = answer.rows.len();
-                let from = block.count.saturating_sub(answer.room() as u64);
-                opened.lines(from..block.count, |row, line| {
-                    answer.push(&ring, row, block.processed_at, line);
-                })?;
+                let count = opened.block.count;
+                let from = count.saturating_sub(answer.room() as u64);
+                opened.lines(from..count, |row, at, line| answer.push(&ring, row, at, line))?;
                 answer.rows.get_mut(before..).unwrap_or_default().reverse();
                 Ok(!answer.is_full())
-            })
+            };
+            // Of the sealed blocks only those from before: what is sealed meanwhile is in the tail that was read.
+            if self.fresh(&tail, Order::NewestFirst, &mut take)? {
+                let (low, end) = (ring.key(0), ring.key(ring.next_row));
+                self.blocks((low, end - 1), Order::NewestFirst, &mut take)?;
+            }
+            Ok(())
         })?;
         if order == Order::OldestFirst {
             answer.rows.reverse();
@@ -130,7 +138,8 @@ impl Reader {
     }
 
     /// The rows of `tenant` after row `after`, ascending, at most `limit`, [`MAX_READ_ROWS`] and
-    /// [`MAX_READ_BYTES`]. They are contiguous; the first is later than `after + 1` when rows were trimmed.
+    /// [`MAX_READ_BYTES`]. They are contiguous; the first is later than `after + 1` when rows were trimmed, or were lost with
+    /// a damaged block. An answer ends before lost rows, and the next one begins behind them.
     ///
     /// # Errors
     /// As [`Reader::recent`].
@@ -144,20 +153,33 @@ impl Reader {
         let mut answer = Answer::new(tenant, limit);
         self.until(Some(deadline), || {
             let Some(ring) = self.ring(tenant)? else { return Ok(()) };
-            let (low, high) = ring.keys();
-            let begin = self.block_of(low, ring.key(after.saturating_add(1)))?;
+            let wanted = after.saturating_add(1);
             let mut next = None;
-            self.blocks((begin, high), Order::OldestFirst, |block, opened| {
-                // What came between was trimmed since the last block was read.
+            let mut take = |opened: &mut Opened<'_>| {
+                let block = opened.block;
+                if block.end() <= wanted {
+                    return Ok(true);
+                }
+                // What came between was lost, or trimmed since the last block was read.
                 if next.is_some_and(|next| next != block.first_row) {
                     return Ok(false);
                 }
                 next = Some(block.end());
-                let from = (after.saturating_add(1)).saturating_sub(block.first_row).min(block.count);
+                let from = wanted.saturating_sub(block.first_row);
                 let to = block.count.min(from + answer.room() as u64);
-                opened.lines(from..to, |row, line| answer.push(&ring, row, block.processed_at, line))?;
+                opened.lines(from..to, |row, at, line| answer.push(&ring, row, at, line))?;
                 Ok(!answer.is_full())
-            })
+            };
+            let mut low = self.block_from(&ring, wanted)?;
+            while let Some(end) = self.blocks((low, ring.keys().1), Order::OldestFirst, &mut take)? {
+                match self.behind(tenant, end)? {
+                    Behind::Sealed => low = end,
+                    Behind::Tail(tail) => {
+                        return self.fresh(&tail, Order::OldestFirst, &mut take).map(|_| ());
+                    }
+                }
+            }
+            Ok(())
         })?;
         Ok(answer.rows)
     }
@@ -168,10 +190,24 @@ impl Reader {
     /// # Errors
     /// What the disk answers.
     pub fn minutes(&self, tenant: &TenantId, from: i64, to: i64) -> Result<Vec<MinuteTotal>, Error> {
-        self.until(None, || {
-            let Some(ring) = self.ring(tenant)? else { return Ok(Vec::new()) };
-            MinuteTotal::range(&self.db, ring.ring, (from, to), MAX_READ_MINUTES).doing("read", &self.path)
-        })
+        self.until(None, || self.totals(tenant, (from, to)).doing("read", &self.path))
+    }
+
+    fn totals(&self, tenant: &TenantId, (from, to): (i64, i64)) -> rusqlite::Result<Vec<MinuteTotal>> {
+        let tx = self.db.unchecked_transaction()?;
+        let Some(ring) = Ring::find(&tx, tenant)? else { return Ok(Vec::new()) };
+        let mut totals = MinuteTotal::range(&tx, ring.ring, (from, to), MAX_READ_MINUTES)?;
+        let heads = Tail::heads(&tx, &ring)?;
+        let fresh = heads.iter().flat_map(|heads| &heads.blocks).map(|fresh| fresh.total);
+        for total in fresh.filter(|total| (from..to).contains(&total.minute)) {
+            let last = totals.last_mut().filter(|last| last.minute == total.minute);
+            if let Some(last) = last {
+                last.merge(&total);
+            } else if totals.len() < MAX_READ_MINUTES as usize {
+                totals.push(total);
+            }
+        }
+        Ok(totals)
     }
 
     /// Figures of the ring of `tenant`; all from one instant.
@@ -207,22 +243,19 @@ impl Reader {
         })?;
         stats.bytes = file + files::wal_bytes(&self.path);
         let Some(ring) = Ring::find(&tx, tenant)? else { return Ok(stats) };
+        let heads = Tail::heads(&tx, &ring)?;
+        let newest;
+        (stats.next_row, newest) = Heads::newest(heads.as_ref(), &ring);
         stats.first_row = ring.first_row(&tx)?;
-        stats.next_row = ring.next_row;
-        stats.rows = ring.next_row - stats.first_row;
+        stats.lost_rows = lost_rows(&tx, &ring, stats.first_row)?;
+        stats.rows = stats.next_row.saturating_sub(stats.first_row + stats.lost_rows);
         stats.ring_bytes = ring.bytes;
         stats.budget_bytes = ring.budget_bytes.unwrap_or(stats.budget_bytes);
         stats.retention_days = ring.retention_days.unwrap_or(stats.retention_days);
-        let (low, high) = ring.keys();
-        let ends = tx.query_row(
-            "SELECT (SELECT processed_at FROM block WHERE block BETWEEN ?1 AND ?2 ORDER BY block LIMIT 1),
-                (SELECT processed_at FROM block WHERE block BETWEEN ?1 AND ?2 ORDER BY block DESC LIMIT 1)",
-            params![low, high],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        );
-        let (oldest, newest): (Option<i64>, Option<i64>) = ends?;
+        let sealed = ring.first_processed_at(&tx)?;
+        let oldest = sealed.or_else(|| heads.as_ref().and_then(Heads::first_processed_at));
         stats.oldest_ts = oldest.map(Timestamp::from_millis);
-        stats.newest_ts = newest.map(Timestamp::from_millis);
+        stats.newest_ts = oldest.map(|_| Timestamp::from_millis(newest));
         stats.ring_id = Some(ring.ring_id);
         Ok(stats)
     }
@@ -242,105 +275,6 @@ impl Reader {
         let result = read();
         set(None);
         result
-    }
-
-    /// Key of the block that holds the row whose own key would be `start`, or of the first one after `low`.
-    fn block_of(&self, low: i64, start: i64) -> Result<i64, Error> {
-        let found = self
-            .db
-            .prepare_cached("SELECT max(block) FROM block WHERE block BETWEEN ?1 AND ?2")
-            .and_then(|mut statement| statement.query_row([low, start], |row| row.get::<_, Option<i64>>(0)));
-        Ok(found.doing("read", &self.path)?.unwrap_or(low))
-    }
-
-    /// Hands each block from key to key to `take`, in `order`, until that says false. A block is copied before it is unpacked,
-    /// which takes a hundred times as long: meanwhile the log must not be held.
-    fn blocks(
-        &self,
-        (mut low, mut high): (i64, i64),
-        order: Order,
-        mut take: impl FnMut(Block, &mut Opened<'_>) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        let by = if order == Order::NewestFirst { "DESC" } else { "" };
-        let sql = format!("{BLOCKS} WHERE block BETWEEN ?1 AND ?2 ORDER BY block {by} LIMIT 1");
-        let mut statement = self.db.prepare_cached(&sql).doing("read", &self.path)?;
-        let mut decoder = self.decoder.borrow_mut();
-        let mut copy = Vec::new();
-        while let Some((key, block, encoding, raw_bytes)) =
-            self.copied(&mut statement, (low, high), &mut copy)?
-        {
-            let packed = Packed { encoding, raw_bytes, rows: block.count, data: &copy };
-            let is_last =
-                !take(block, &mut Opened { block, packed, decoder: &mut decoder, path: &self.path })?;
-            let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-            if deadline.is_some_and(|at| Instant::now() >= at) {
-                return Err(Error::Deadline { path: self.path.clone() });
-            }
-            if is_last {
-                break;
-            }
-            match order {
-                Order::NewestFirst => high = key - 1,
-                Order::OldestFirst => low = key + 1,
-            }
-        }
-        Ok(())
-    }
-
-    /// The next block, its data in `copy`; the statement is at its end then, and with it the reading transaction.
-    fn copied(
-        &self,
-        statement: &mut Statement<'_>,
-        (low, high): (i64, i64),
-        copy: &mut Vec<u8>,
-    ) -> Result<Option<(i64, Block, u8, u64)>, Error> {
-        let found = statement.query_row([low, high], |row| {
-            copy.clear();
-            copy.extend_from_slice(row.get_ref(5)?.as_blob()?);
-            Ok((row.get(0)?, Block::from_row(row)?, row.get(3)?, unsigned(row, 4)?))
-        });
-        found.optional().doing("read", &self.path)
-    }
-}
-
-/// The columns of [`Block`], the encoding and the data.
-pub(crate) const BLOCKS: &str = "SELECT block, count, processed_at, encoding, raw_bytes, data FROM block";
-
-/// Where a block's rows belong.
-#[derive(Clone, Copy)]
-pub(crate) struct Block {
-    pub(crate) first_row: u64,
-    pub(crate) count: u64,
-    pub(crate) processed_at: i64,
-}
-
-impl Block {
-    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let first_row = first_row_of(row.get(0)?);
-        Ok(Self { first_row, count: unsigned(row, 1)?, processed_at: row.get(2)? })
-    }
-
-    /// The row after its last.
-    pub(crate) const fn end(&self) -> u64 {
-        self.first_row + self.count
-    }
-}
-
-/// A block, and what it takes to read it.
-pub(crate) struct Opened<'a> {
-    pub(crate) block: Block,
-    pub(crate) packed: Packed<'a>,
-    pub(crate) decoder: &'a mut Decoder,
-    pub(crate) path: &'a Path,
-}
-
-impl Opened<'_> {
-    /// Hands the rows whose places in the block, from 0, are `wanted` to `take`, ascending: number and JSON object.
-    pub(crate) fn lines(&mut self, wanted: Range<u64>, mut take: impl FnMut(u64, &str)) -> Result<(), Error> {
-        let Self { block, packed, path, .. } = self;
-        self.decoder
-            .lines(*packed, wanted, |place, line| take(block.first_row + place, line))
-            .map_err(|damage| Error::corrupt(path, &format!("row {}: {damage}", block.first_row)))
     }
 }
 

@@ -1,25 +1,25 @@
-//! The `ring` and `block` tables: a tenant's numbers, and the blocks that hold its rows.
+//! The `ring` table: a tenant's numbers, as of the last time that rows were sealed.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use weir_flow::TenantId;
 
-use crate::block::Sealed;
+use crate::tail::{Heads, Tail};
 
 /// Rings in a store. Tenants are made by the administrator; this bounds the work of one trim.
 pub const MAX_RINGS: u32 = 256;
 
 /// Bits of a block's key that hold its first row.
-const ROW_BITS: u32 = 48;
-const ROW_MASK: i64 = (1 << ROW_BITS) - 1;
+pub(crate) const ROW_BITS: u32 = 48;
+pub(crate) const ROW_MASK: i64 = (1 << ROW_BITS) - 1;
 
 /// A ring as a commit, a trim or a read finds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Ring {
     pub(crate) ring: i64,
     pub(crate) ring_id: String,
-    /// The number that the next row gets.
+    /// The number of the row after the sealed ones, which is the first of the tail.
     pub(crate) next_row: u64,
-    /// Of the newest row, in milliseconds.
+    /// Of the newest sealed row, in milliseconds; also when that row is trimmed.
     pub(crate) processed_at: i64,
     /// Bytes of its sealed blocks.
     pub(crate) bytes: u64,
@@ -49,6 +49,12 @@ impl Ring {
         db.prepare_cached(&sql)?.query_row([tenant.as_str()], Self::from_row).optional()
     }
 
+    /// The ring with this number, if there is one.
+    pub(crate) fn numbered(db: &Connection, ring: i64) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM ring WHERE ring = ?1");
+        db.prepare_cached(&sql)?.query_row([ring], Self::from_row).optional()
+    }
+
     /// Makes the ring of `tenant`; none when there are [`MAX_RINGS`].
     pub(crate) fn create(db: &Connection, tenant: &TenantId, now_ms: i64) -> rusqlite::Result<Option<Self>> {
         db.execute(
@@ -72,25 +78,14 @@ impl Ring {
         Ok(())
     }
 
-    /// Appends a block, and numbers its rows.
-    pub(crate) fn append(&mut self, db: &Connection, block: &Sealed<'_>) -> rusqlite::Result<()> {
+    /// When the oldest sealed row was stored, milliseconds.
+    pub(crate) fn first_processed_at(&self, db: &Connection) -> rusqlite::Result<Option<i64>> {
+        let (low, high) = self.keys();
         db.prepare_cached(
-            "INSERT INTO block (block, count, processed_at, min_ts, max_ts, encoding, raw_bytes, data)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "SELECT first_processed_at FROM summary WHERE block BETWEEN ?1 AND ?2 ORDER BY block LIMIT 1",
         )?
-        .execute(params![
-            self.key(self.next_row),
-            signed(block.count),
-            self.processed_at,
-            block.min_ts,
-            block.max_ts,
-            block.encoding,
-            signed(block.raw.len() as u64),
-            block.data
-        ])?;
-        self.next_row += block.count;
-        self.bytes += block.data.len() as u64;
-        Ok(())
+        .query_row([low, high], |row| row.get(0))
+        .optional()
     }
 
     /// Key of the block that starts with `row`.
@@ -104,7 +99,13 @@ impl Ring {
         (self.key(0), self.key(u64::MAX))
     }
 
-    /// First row of the oldest block, which is `next_row` of an empty ring.
+    /// The number that the next row gets, its tail counted, and when the newest row was stored. Call it within the
+    /// transaction that read the ring.
+    pub(crate) fn newest(&self, db: &Connection) -> rusqlite::Result<(u64, i64)> {
+        Ok(Heads::newest(Tail::heads(db, self)?.as_ref(), self))
+    }
+
+    /// First row of the oldest sealed block, which is `next_row` where there is none.
     pub(crate) fn first_row(&self, db: &Connection) -> rusqlite::Result<u64> {
         let (low, high) = self.keys();
         let oldest: Option<i64> = db
@@ -112,6 +113,13 @@ impl Ring {
             .query_row([low, high], |row| row.get(0))?;
         Ok(oldest.map_or(self.next_row, first_row_of))
     }
+}
+
+/// Rows of `ring` from `first_row` on that were lost with damaged blocks.
+pub(crate) fn lost_rows(db: &Connection, ring: &Ring, first_row: u64) -> rusqlite::Result<u64> {
+    let (low, high) = (ring.key(first_row), ring.keys().1);
+    db.prepare_cached("SELECT coalesce(sum(count), 0) FROM damage WHERE block BETWEEN ?1 AND ?2")?
+        .query_row([low, high], |row| unsigned(row, 0))
 }
 
 /// First row of the block with this key.

@@ -3,12 +3,17 @@
 use rusqlite::Connection;
 
 use crate::error::{Doing, Error};
-use crate::trim::MARGIN_SHARE;
+use crate::fit::LEAST_ROOM;
+use crate::usage::pages;
 use crate::writer::Writer;
 use crate::{DiskState, connection, files};
 
 /// Pages that one call gives back to the disk at most; each may have to be moved.
 const MAX_VACUUM_PAGES: u64 = 1_024;
+/// Log pages for each page that is given back: itself, where it is moved to, and who refers to it.
+const MOVED_PAGES: u64 = 3;
+/// With less than this part of the file free, on a full disk, rows have to make room.
+const FREE_SHARE: u64 = 16;
 
 impl Writer {
     /// After a commit failed on a full disk: first the reserve goes, then, if the file has no free pages
@@ -22,9 +27,9 @@ impl Writer {
         if released {
             return Ok(());
         }
-        let usage = self.usage()?;
-        if usage.free < usage.used / MARGIN_SHARE {
-            self.ceiling = self.ceiling.min(usage.used);
+        let (file, free) = pages(&self.db).doing("trim", &self.path)?;
+        if free < file / FREE_SHARE {
+            self.file_limit = self.file_limit.min(file - free).saturating_sub(file / FREE_SHARE);
         }
         Ok(())
     }
@@ -40,10 +45,11 @@ impl Writer {
         }
     }
 
-    /// A log that readers kept from being reused is started anew, waiting for them as long as for any lock.
+    /// A log that readers kept from being reused is cut, waiting for them as long as for any lock.
     pub(crate) fn shorten_log(&self) -> Result<(), Error> {
-        let usual = connection::wal_limit(self.config.budget_bytes);
-        if files::wal_bytes(&self.path) <= 2 * usual {
+        let budget = self.config.budget_bytes;
+        let long = connection::wal_limit(budget).midpoint(connection::log_limit(budget));
+        if files::wal_bytes(&self.path) <= long {
             return Ok(());
         }
         match self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).doing("trim", &self.path) {
@@ -53,15 +59,19 @@ impl Writer {
         }
     }
 
-    /// Gives free pages back to the disk while the file is above the budget; true when there are more.
+    /// Gives free pages back to the disk while the file is longer than its share; true when there are more.
     pub(crate) fn give_back(&self) -> Result<bool, Error> {
-        let usage = self.usage()?;
-        let wanted = usage.on_disk.saturating_sub(self.ceiling).min(usage.free) / connection::PAGE_BYTES;
+        let (file, free) = pages(&self.db).doing("trim", &self.path)?;
+        let limit = connection::file_limit(self.config.budget_bytes);
+        let wanted = file.saturating_sub(limit).min(free) / connection::PAGE_BYTES;
         if wanted == 0 {
             return Ok(false);
         }
-        vacuum(&self.db, wanted.min(MAX_VACUUM_PAGES)).doing("trim", &self.path)?;
-        Ok(wanted > MAX_VACUUM_PAGES)
+        let room = self.room_in_log(self.largest_transaction(), LEAST_ROOM)?;
+        let piece = wanted.min(MAX_VACUUM_PAGES).min(room / connection::FRAME_BYTES / MOVED_PAGES);
+        let given = vacuum(&self.db, piece).and_then(|()| connection::limit_file(&self.db, limit));
+        given.doing("trim", &self.path)?;
+        Ok(wanted > piece)
     }
 }
 

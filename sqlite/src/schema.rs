@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Step `n` (from 0) brings version `n + 1` to version `n + 2`. Steps are never changed once released.
-const STEPS: &[&str] = &[include_str!("schema-2.sql")];
+const STEPS: &[&str] = &[include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// The version that `schema.sql` and all steps lead to; `PRAGMA user_version` of a file.
 #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 steps")]

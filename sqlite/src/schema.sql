@@ -6,7 +6,9 @@ CREATE TABLE store (
     store INTEGER PRIMARY KEY CHECK (store = 1),
     opened_at INTEGER NOT NULL,
     retention_days INTEGER NOT NULL,
-    budget_bytes INTEGER NOT NULL
+    budget_bytes INTEGER NOT NULL,
+    -- Whether the last writer closed the store in order: if not, the next one looks at what it may have left unfinished.
+    closed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- A tenant's ring. Its rows are numbered from 1 without a gap; trimming removes the oldest.
@@ -15,8 +17,9 @@ CREATE TABLE ring (
     -- First half of every event id; random, so that no two stores ever give the same id.
     ring_id TEXT NOT NULL UNIQUE DEFAULT (lower(hex(randomblob(8)))),
     tenant TEXT NOT NULL UNIQUE,
+    -- The row after the sealed ones; the ring's tail goes on from there.
     next_row INTEGER NOT NULL DEFAULT 1,
-    -- Of the newest row, also when that row is trimmed: it never decreases.
+    -- Of the newest sealed row, also when that row is trimmed: it never decreases.
     processed_at INTEGER NOT NULL,
     -- Sum of length(data) over the ring's blocks.
     bytes INTEGER NOT NULL DEFAULT 0,
@@ -26,17 +29,18 @@ CREATE TABLE ring (
     budget_bytes INTEGER
 ) STRICT;
 
--- The rows of one ring that one commit added, or a part of them.
+-- Sealed rows of one ring: those of many small commits, or a part of a large one.
 CREATE TABLE block (
     -- ring << 48 | first_row: a ring's blocks lie together in row order and need no index.
     block INTEGER PRIMARY KEY,
     ring INTEGER NOT NULL GENERATED ALWAYS AS (block >> 48) VIRTUAL REFERENCES ring,
     first_row INTEGER NOT NULL GENERATED ALWAYS AS (block & 281474976710655) VIRTUAL,
     count INTEGER NOT NULL CHECK (count > 0),
+    -- Of its last row.
     processed_at INTEGER NOT NULL,
     min_ts INTEGER NOT NULL,
     max_ts INTEGER NOT NULL,
-    -- A zstd frame with content checksum: 1, of a JSON object and a line feed per row; 2, of columns (block.rs).
+    -- 3: a zstd frame with content checksum, of columns (block.rs).
     encoding INTEGER NOT NULL,
     raw_bytes INTEGER NOT NULL,
     -- Last, so that the columns before it are read without its overflow pages.
@@ -151,3 +155,63 @@ CREATE TABLE tenant (
     name TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The newest rows of a ring, one small block for each commit, until they are sealed together (tail.rs).
+CREATE TABLE tail (
+    ring INTEGER PRIMARY KEY REFERENCES ring,
+    -- Its length never changes: a commit overwrites a few pages in place.
+    data BLOB NOT NULL
+) STRICT;
+
+-- What a search has to know of a sealed block to pass it by; many to a page, unlike the blocks.
+CREATE TABLE summary (
+    -- Key of the block.
+    block INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    -- Of its first and of its last row.
+    first_processed_at INTEGER NOT NULL,
+    processed_at INTEGER NOT NULL,
+    -- Starts of its flows.
+    min_ts INTEGER NOT NULL,
+    max_ts INTEGER NOT NULL,
+    -- The highest risk score; NULL where no row has one.
+    max_risk INTEGER,
+    -- Rows that an indicator matched.
+    threats INTEGER NOT NULL,
+    -- Filter of the addresses and their networks (filter.rs).
+    addresses BLOB NOT NULL
+) STRICT;
+
+-- Filter of everything else that is searched for: ports, domains, countries, sources and so on (filter.rs).
+CREATE TABLE terms (
+    block INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+) STRICT;
+
+-- Who and what had most of the traffic, by the hour of processed_at (hour.rs).
+CREATE TABLE hour (
+    -- ring << 48 | hours since 1970.
+    hour INTEGER PRIMARY KEY,
+    -- The last row that is counted; rows of the hour after it are counted where they are.
+    through_row INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT;
+
+-- Bytes that the agent wrote to the device, by days since 1970.
+CREATE TABLE wear (
+    day INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL
+) STRICT;
+
+-- Blocks that could not be read: rows that are gone from their ring without having been trimmed.
+CREATE TABLE damage (
+    -- Key that the block had.
+    block INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    encoding INTEGER NOT NULL,
+    raw_bytes INTEGER NOT NULL,
+    -- What was in the block, where it could be copied; for whoever looks into it.
+    data BLOB
+) STRICT;

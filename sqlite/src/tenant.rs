@@ -6,7 +6,7 @@ use weir_flow::{TenantId, Timestamp};
 use crate::control::Control;
 use crate::error::{Doing, Error};
 use crate::ring::{MAX_RINGS, Ring, signed};
-use crate::{BudgetBytes, RetentionDays, Selection};
+use crate::{BudgetBytes, RetentionDays, Selection, hour};
 
 /// Name of the tenant that is always there, until it is given another.
 const DEFAULT_NAME: &str = "Default";
@@ -83,6 +83,8 @@ impl Control {
             let ids: Vec<_> = ids.filter_map(|id| id.map(|id| TenantId::parse(&id)).transpose()).collect();
             ids.into_iter().map(|id| self.describe(id?)).collect()
         };
+        // Rings and their tails are read together.
+        let _read = self.db.unchecked_transaction().doing("read", &self.path)?;
         all().doing("read", &self.path)
     }
 
@@ -95,6 +97,8 @@ impl Control {
             let known = is_known(&self.db, tenant)? || Ring::find(&self.db, tenant)?.is_some();
             known.then(|| self.describe(tenant.clone())).transpose()
         };
+        // A ring and its tail are read together.
+        let _read = self.db.unchecked_transaction().doing("read", &self.path)?;
         found().doing("read", &self.path)
     }
 
@@ -207,7 +211,7 @@ fn is_known(db: &Connection, tenant: &TenantId) -> rusqlite::Result<bool> {
 }
 
 fn rows(db: &Connection, ring: &Ring) -> rusqlite::Result<u64> {
-    Ok(ring.next_row.saturating_sub(ring.first_row(db)?))
+    Ok(ring.newest(db)?.0.saturating_sub(ring.first_row(db)?))
 }
 
 fn limits(ring: &Ring) -> Limits {
@@ -259,8 +263,17 @@ fn remove(db: &Connection, tenant: &TenantId, purge: bool) -> rusqlite::Result<R
     Ok(Removal::Removed)
 }
 
-/// Removes the rings of removed tenants that have no block left.
-pub(crate) fn sweep(db: &Connection) -> rusqlite::Result<()> {
+/// What a sweep removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Swept {
+    pub(crate) rings: u64,
+    /// Rows of their tails.
+    pub(crate) rows: u64,
+}
+
+/// Removes the rings of removed tenants that have no sealed block left, with their tails.
+pub(crate) fn sweep(db: &Connection) -> rusqlite::Result<Swept> {
+    let mut swept = Swept::default();
     let prefix = format!("{REMOVED}*");
     let mut statement = db.prepare_cached("SELECT ring FROM ring WHERE tenant GLOB ?1")?;
     let removed: Vec<i64> = statement.query_map([prefix], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -268,11 +281,16 @@ pub(crate) fn sweep(db: &Connection) -> rusqlite::Result<()> {
         if ring.first_row(db)? < ring.next_row {
             continue;
         }
-        for table in ["minute", "cursor", "ring"] {
+        swept.rings += 1;
+        swept.rows += ring.newest(db)?.0.saturating_sub(ring.next_row);
+        for table in ["minute", "cursor", "tail", "ring"] {
             db.execute(&format!("DELETE FROM {table} WHERE ring = ?1"), [ring.ring])?;
         }
+        hour::remove(db, ring.ring)?;
+        let (low, high) = ring.keys();
+        db.execute("DELETE FROM damage WHERE block BETWEEN ?1 AND ?2", [low, high])?;
     }
-    Ok(())
+    Ok(swept)
 }
 
 impl Ring {

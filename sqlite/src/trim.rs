@@ -3,25 +3,37 @@
 //! Freed pages stay in the file and the next rows use them, so that a ring at its budget neither grows nor
 //! rewrites itself. Only when the file is above the budget (after the budget was lowered) are pages given back.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior, params};
 use weir_flow::Timestamp;
 
 use crate::dead_letter::bound::Bound;
 use crate::error::{Doing, Error};
-use crate::minute::{floor, minute_of};
+use crate::fit::LEAST_ROOM;
+use crate::minute::minute_of;
 use crate::ring::{Ring, unsigned};
+use crate::seal::Tools;
+use crate::tail::{Places, Tail};
 use crate::usage::pages;
 use crate::writer::Writer;
-use crate::{DiskState, files, receipt, tenant};
+use crate::{DiskState, damage, hour, receipt, seal, tenant};
 
 /// Blocks that one call removes at most, so that commits never wait long.
 const MAX_TRIM_BLOCKS: u64 = 512;
+/// Tails that one call seals at most, and octets of tails after which it seals no more: each is unpacked and packed again.
+const MAX_TRIM_SEALS: u32 = 8;
+const MAX_TRIM_SEALED_BYTES: usize = 128 << 10;
 /// Sealed bytes that one call removes, give or take a block: SQLite walks through every page of them.
 const MAX_TRIM_BYTES: u64 = 16 << 20;
 /// Bytes taken from a ring before it is asked again which ring is the largest.
 const STEP_BYTES: u64 = 256 << 10;
-/// The part of the ceiling that trimming leaves free, for the commits until the next call.
-pub(crate) const MARGIN_SHARE: u64 = 16;
+/// When rows have to make room, this part of the file's share is freed beyond what is needed: trimming for each commit would
+/// change the same pages again and again.
+pub(crate) const MARGIN_SHARE: u64 = 64;
+/// What a trim writes to the log at most: of what it frees only the lists of free pages change, one page for a thousand, and
+/// the map of pages, one for eight hundred; and a tail may be sealed.
+const TRIM_LOG_BYTES: u64 = 512 << 10;
 /// Bookmarks kept, the newest: an input that makes up names must not fill the store with them.
 const MAX_BOOKMARKS: u32 = 1_024;
 
@@ -49,6 +61,18 @@ pub struct Trimmed {
     pub more: bool,
 }
 
+impl Trimmed {
+    /// Adds what a later trim removed.
+    pub(crate) fn add(&mut self, later: &Self) {
+        self.rows += later.rows;
+        self.bytes += later.bytes;
+        self.by_age += later.by_age;
+        self.by_budget += later.by_budget;
+        self.letters += later.letters;
+        self.more = later.more;
+    }
+}
+
 impl Writer {
     /// Removes the oldest rows of each ring that are past their retention, if `clock_is_set`, and as many as the
     /// byte budget asks for; dead letters and receipts likewise. A bounded piece of work; see [`Trimmed::more`].
@@ -59,17 +83,22 @@ impl Writer {
     /// # Errors
     /// What the disk answers; nothing is removed then.
     pub fn trim(&mut self, now: Timestamp, clock_is_set: bool) -> Result<Trimmed, Error> {
-        let now_ms = clock_is_set.then(|| now.millis());
         self.make_room()?;
         self.shorten_log()?;
-        let mut done = match self.remove(now_ms) {
-            Err(error) if error.is_full() => {
-                self.reserve.release();
-                self.settle_log()?;
-                self.remove(now_ms)?
-            }
-            other => other?,
-        };
+        let now_ms = clock_is_set.then_some(now.millis());
+        let mut result = self.remove(Some(now.millis()), now_ms, 0);
+        if result.as_ref().is_err_and(Error::is_full) {
+            self.places.forget();
+            self.tools.encoder.clear();
+            self.reserve.release();
+            self.settle_log()?;
+            result = self.remove(Some(now.millis()), now_ms, 0);
+        }
+        if result.is_err() {
+            self.places.forget();
+        }
+        self.tools.encoder.clear();
+        let mut done = result?;
         if self.disk == DiskState::Normal {
             done.more |= self.give_back()?;
             self.reserve.restore()?;
@@ -77,27 +106,76 @@ impl Writer {
         Ok(done)
     }
 
-    fn remove(&mut self, now_ms: Option<i64>) -> Result<Trimmed, Error> {
-        let wal = files::wal_bytes(&self.path);
-        let target = (self.ceiling - self.ceiling / MARGIN_SHARE).saturating_sub(wal);
+    /// Removes what is past its age, if `now_ms` is believed, and what is in the way of `wanted` bytes.
+    /// Tails that are old at `now` are sealed, where that is said.
+    pub(crate) fn remove(
+        &mut self,
+        now: Option<i64>,
+        now_ms: Option<i64>,
+        wanted: u64,
+    ) -> Result<Trimmed, Error> {
+        let target = self.target(wanted)?;
+        self.room_in_log(TRIM_LOG_BYTES, LEAST_ROOM)?;
         let days = self.config.retention_days.value();
         let letters = Bound::new(self.config.dead_letter_bytes.value(), self.ceiling);
         let letter_days = self.config.dead_letter_days.value();
-        let Self { db, path, receipts_grew, .. } = self;
+        let Self { db, path, receipts_grew, tools, places, .. } = self;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).doing("trim", path)?;
         let mut work = Work { db: &tx, done: Trimmed::default(), blocks: 0 };
+        if let Some(now) = now {
+            work.done.more = seal_old(&tx, path, (tools, places), now)?;
+        }
         // Before the rows, since what they free is room for those.
         let expired = letters.enforce(&tx, now_ms, letter_days).doing("trim", path)?;
         let receipts = receipt::trim(&tx, now_ms, *receipts_grew).doing("trim", path)?;
         work.all(now_ms, days, target).doing("trim", path)?;
-        tenant::sweep(&tx).doing("trim", path)?;
+        let swept = tenant::sweep(&tx).doing("trim", path)?;
         let mut done = work.done;
+        done.rows += swept.rows;
+        done.by_budget += swept.rows;
         done.letters = expired.letters;
         done.more |= expired.more || receipts;
         tx.commit().doing("trim", path)?;
         *receipts_grew = receipts;
+        if swept.rings > 0 {
+            // The numbers of their rings can be given to others.
+            places.forget();
+        }
         Ok(done)
     }
+
+    /// Bytes of the file that may be in use after a trim; all of its share while what is left has room for `wanted`.
+    fn target(&self, wanted: u64) -> Result<u64, Error> {
+        let (file, free) = pages(&self.db).doing("trim", &self.path)?;
+        let limit = self.file_limit;
+        let margin = if file - free + wanted > limit { wanted + limit / MARGIN_SHARE } else { 0 };
+        Ok(limit.saturating_sub(margin))
+    }
+}
+
+/// Seals the tails whose oldest commit is old, so that rows go by age when it is time; true when there are more.
+fn seal_old(
+    db: &Connection,
+    path: &Path,
+    (tools, places): (&mut Tools, &mut Places),
+    now_ms: i64,
+) -> Result<bool, Error> {
+    let (mut seals, mut bytes) = (0, 0);
+    for mut ring in Ring::all(db).doing("trim", path)? {
+        let mut place = places.of(db, &ring, now_ms).doing("trim", path)?;
+        // The rows of a removed tenant are not worth writing once more.
+        if !place.is_old(now_ms) || ring.budget_bytes == Some(0) {
+            continue;
+        }
+        if seals == MAX_TRIM_SEALS || bytes >= MAX_TRIM_SEALED_BYTES {
+            return Ok(true);
+        }
+        bytes += place.end();
+        seal::tail(db, path, &mut ring, &mut place, tools, now_ms)?;
+        places.set(&ring, place);
+        seals += 1;
+    }
+    Ok(false)
 }
 
 /// One call's work in its transaction.
@@ -135,10 +213,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// By whole minutes, so that the totals of the oldest minute that is left are those of its rows.
+    /// By whole blocks: one goes when its newest row is past the retention.
     fn by_age(&mut self, ring: &mut Ring, now_ms: i64, days: u32) -> rusqlite::Result<()> {
         let days = ring.retention_days.unwrap_or(days);
-        let oldest = floor(now_ms.saturating_sub(i64::from(days) * DAY_MS));
+        let oldest = now_ms.saturating_sub(i64::from(days) * DAY_MS);
         // Rows of unknown age lie before all others of their ring. They go with the first row after them.
         let known: bool = self.db.query_row(
             "SELECT EXISTS (SELECT 1 FROM minute WHERE ring = ?1 AND minute >= ?2 AND minute < ?3)",
@@ -148,6 +226,7 @@ impl Work<'_> {
         if known {
             self.done.by_age += self.drop_oldest(ring, |head, _| head.processed_at < oldest)?;
         }
+        damage::forget(self.db, ring, None, Some(oldest))?;
         let ahead = now_ms.saturating_add(AHEAD_MS);
         if ring.processed_at > ahead
             && let Some(last) = self.last_by_flows(ring, ahead, oldest)?
@@ -238,21 +317,24 @@ impl Work<'_> {
         Ok(rows)
     }
 
-    /// Deletes the blocks up to `last`, and the minutes of which no row is left.
+    /// Deletes the blocks up to `last` with all that is known of them, and the totals of times of which no row is left.
     fn delete(&self, ring: &mut Ring, last: i64, bytes: u64) -> rusqlite::Result<()> {
-        let (low, high) = ring.keys();
-        self.db.prepare_cached("DELETE FROM block WHERE block BETWEEN ?1 AND ?2")?.execute([low, last])?;
+        let (low, _) = ring.keys();
+        for table in ["block", "summary", "terms"] {
+            let sql = format!("DELETE FROM {table} WHERE block BETWEEN ?1 AND ?2");
+            self.db.prepare_cached(&sql)?.execute([low, last])?;
+        }
         ring.bytes = ring.bytes.saturating_sub(bytes);
         ring.save(self.db)?;
-        let oldest: Option<i64> = self
-            .db
-            .prepare_cached(
-                "SELECT (SELECT processed_at FROM block WHERE block BETWEEN ?1 AND ?2 ORDER BY block LIMIT 1)",
-            )?
-            .query_row([low, high], |row| row.get(0))?;
+        damage::forget(self.db, ring, Some(last), None)?;
+        let oldest = match ring.first_processed_at(self.db)? {
+            Some(ms) => Some(ms),
+            None => Tail::heads(self.db, ring)?.and_then(|heads| heads.first_processed_at()),
+        };
+        let minute = oldest.map_or(i64::MAX, minute_of);
         self.db
             .prepare_cached("DELETE FROM minute WHERE ring = ?1 AND minute < ?2")?
-            .execute([ring.ring, oldest.map_or(i64::MAX, minute_of)])?;
-        Ok(())
+            .execute([ring.ring, minute])?;
+        hour::trim(self.db, ring.ring, ring.first_row(self.db)?)
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::{Doing, Error};
 use crate::ring::unsigned;
 use crate::writer::Writer;
-use crate::{BudgetBytes, DiskState, files};
+use crate::{BudgetBytes, DiskState, connection, files};
 
 /// What the store takes on the disk, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,11 +28,17 @@ impl Writer {
     /// # Errors
     /// What the disk answers.
     pub fn set_disk(&mut self, state: DiskState) -> Result<(), Error> {
-        let budget = self.config.budget_bytes.value();
+        let budget = self.config.budget_bytes;
         if state != self.disk {
-            self.ceiling = match state {
-                DiskState::Normal => budget,
-                DiskState::Short => self.usage()?.used.clamp(BudgetBytes::MIN, budget),
+            let share = connection::file_limit(budget);
+            (self.ceiling, self.file_limit) = match state {
+                DiskState::Normal => (budget.value(), share),
+                DiskState::Short => {
+                    let usage = self.usage()?;
+                    let file = usage.used.saturating_sub(files::wal_bytes(&self.path));
+                    let ceiling = usage.used.clamp(BudgetBytes::MIN, budget.value());
+                    (ceiling, file.clamp(connection::LEAST_FILE_BYTES, share))
+                }
             };
             self.disk = state;
         }

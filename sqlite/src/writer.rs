@@ -4,17 +4,23 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use weir_flow::{Batch, Bookmark, FlowRecord, TenantId, Timestamp};
+use weir_flow::{Batch, Bookmark, TenantId, Timestamp};
 
-use crate::block::{Encoder, Push};
+use crate::append::Append;
 use crate::dead_letter::bound::Bound;
 use crate::dead_letter::keep::{Kept, Replays};
 use crate::error::{Doing, Error};
-use crate::minute::{MinuteTotal, minute_of};
+use crate::fit::Room;
+use crate::hour::Hours;
+use crate::mend::{self, Extent, Mended};
 use crate::reserve::Reserve;
 use crate::ring::{MAX_RINGS, Ring, signed};
+use crate::seal::Tools;
+use crate::tail::Places;
+use crate::wear::Wear;
 use crate::{
-    BudgetBytes, Config, DeadLetterSum, DiskState, RetentionDays, connection, dead_letter, files, receipt,
+    BudgetBytes, Committed, Config, DeadLetterSum, DiskState, MaxRecordBytes, RetentionDays, connection,
+    dead_letter, files, receipt,
 };
 
 /// The store, open for writing; at most one in a data directory.
@@ -26,37 +32,27 @@ pub struct Writer {
     pub(crate) disk: DiskState,
     /// What the store may take now: the budget, or what it took when the disk became short.
     pub(crate) ceiling: u64,
+    /// What the file may have in use of it.
+    pub(crate) file_limit: u64,
+    /// What was written to the device.
+    pub(crate) wear: Wear,
     /// A commit failed for want of space since the last trim.
     pub(crate) was_full: bool,
     /// Receipts came since a trim last found that there are not too many.
     pub(crate) receipts_grew: bool,
-    encoder: Encoder,
+    pub(crate) tools: Tools,
+    pub(crate) places: Places,
+    /// Who and what has most of the traffic in the hour at hand.
+    pub(crate) hours: Hours,
+    /// What was found wrong when the store was opened.
+    pub(crate) mended: Mended,
     _lock: File,
 }
 
-/// What a commit stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// Rows.
-    pub rows: u64,
-    /// Blocks that hold them.
-    pub blocks: u64,
-    /// Bytes of the blocks, compressed.
-    pub bytes: u64,
-    /// Records left out because they are larger than `max_record_bytes` or nested too deep.
-    pub refused: u64,
-    /// Dead letters that they became.
-    pub letters: u64,
-    /// Dead letters whose records are rows now.
-    pub replayed: u64,
-    /// Dead letters that made room for newer ones.
-    pub expired: u64,
-    /// Of the records left out, those for which there was no room as dead letters either.
-    pub lost: u64,
-}
-
 impl Writer {
-    /// Opens the store in `dir`, which is made (mode 0700) when it is missing, and brings its schema up to date.
+    /// Opens the store in `dir`, which is made (mode 0700) when it is missing, and brings its schema up to date. After an
+    /// end that was not in order it looks at what may be torn; see
+    /// [`Writer::mended`].
     ///
     /// # Errors
     /// [`Error::Create`], [`Error::NoPermission`], [`Error::Foreign`] and [`Error::Newer`] (the file stays as it
@@ -66,70 +62,76 @@ impl Writer {
         files::make_dir(dir)?;
         let lock = files::lock(dir)?;
         let reserve = Reserve::new(dir, config.budget_bytes);
-        let db = match prepare(dir, config, now) {
+        let (db, mended) = match prepare(dir, config, now) {
             // The reserve is there so that a full disk does not keep the agent from starting.
             Err(Error::Full { .. }) if reserve.release() => prepare(dir, config, now)?,
             Err(error) => return Err(error),
-            Ok(db) => {
+            Ok(prepared) => {
                 reserve.restore()?;
-                db
+                prepared
             }
         };
         let path = dir.join(files::DATABASE);
-        Ok(Self {
-            db,
+        let writer = Self {
             config: config.clone(),
             reserve,
             disk: DiskState::Normal,
             ceiling: config.budget_bytes.value(),
+            file_limit: connection::file_limit(config.budget_bytes),
+            wear: Wear::load(&db).doing("open", &path)?,
             was_full: false,
             receipts_grew: true,
-            encoder: Encoder::new(config.max_record_bytes).doing("open", &path)?,
+            tools: Tools::new(longest_record(config)).doing("open", &path)?,
+            places: Places::default(),
+            hours: Hours::new().doing("open", &path)?,
+            db,
             path,
+            mended,
             _lock: lock,
-        })
+        };
+        writer.shorten_log()?;
+        Ok(writer)
     }
 
     /// Stores all `batches` in one transaction, each in the ring of its tenant, with minute totals, bookmarks and
     /// receipts. Records that are too large become dead letters; letters that its records were are removed.
-    /// On the disk when it returns.
+    /// On the disk when it returns. Old rows make room where the byte budget asks for it. Batches that are larger than the log
+    /// may become are stored in several transactions, and [`Committed::batches`] says how many of them are stored.
     ///
     /// # Errors
-    /// Nothing is stored then, and the same batches can be committed later: [`Error::Full`],
-    /// [`Error::TooManyRings`], [`Error::Busy`], and what else the disk answers.
+    /// Nothing is stored then, and the same batches can be committed later: [`Error::Full`], [`Error::NoRoom`],
+    /// [`Error::TooManyRings`], [`Error::Busy`], [`Error::Held`], and what else the disk answers.
     pub fn commit(&mut self, batches: &[Batch], now: Timestamp) -> Result<Committed, Error> {
-        let bound = Bound::new(self.config.dead_letter_bytes.value(), self.ceiling);
-        let mut done = Committed::default();
-        let mut result = self.try_commit(batches, now.millis(), Some(bound), &mut done);
-        if done.letters > 0 && result.as_ref().is_err_and(Error::is_full) {
-            // Rows do not wait for letters that a full disk may never have room for.
-            self.encoder.clear();
-            done = Committed::default();
-            result = self.try_commit(batches, now.millis(), None, &mut done);
-        }
-        self.encoder.clear();
+        let result = self.commit_within(batches, now.millis());
         self.was_full |= result.as_ref().is_err_and(Error::is_full);
         self.receipts_grew |= batches.iter().any(|batch| batch.receipt.is_some());
-        result.map(|()| done)
+        result
     }
 
-    fn try_commit(
+    /// One transaction for `batches`, which writes nothing if it does not fit into `room`.
+    pub(crate) fn try_commit(
         &mut self,
         batches: &[Batch],
         now_ms: i64,
         bound: Option<Bound>,
+        room: &mut Room,
         done: &mut Committed,
     ) -> Result<(), Error> {
-        let Self { db, path, encoder, .. } = self;
+        let Self { db, path, tools, places, hours, config, wear, .. } = self;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).doing("commit to", path)?;
+        room.begin();
         let mut replays = Replays::claim(&tx, batches).doing("commit to", path)?;
         let mut kept = Kept::default();
         for (at, batch) in batches.iter().enumerate() {
             let is_first = !batches[..at].iter().any(|other| other.tenant == batch.tenant);
             if is_first && replays.records(batches, at).next().is_some() {
                 let ring = ring_of(&tx, &batch.tenant, now_ms, path)?;
-                let records = replays.records(batches, at).map(|item| item.record);
-                let refused = Append { db: &tx, path, encoder, ring, done }.records(records, now_ms)?;
+                let place = places.of(&tx, &ring, now_ms).doing("commit to", path)?;
+                let records = || replays.records(batches, at).map(|item| item.record);
+                let (count, budget) = (records().count(), config.budget_bytes);
+                let append = Append { db: &tx, path, tools, hours, ring, place, budget, now_ms, done };
+                let (refused, ring, place) = append.records(records(), count)?;
+                places.set(&ring, place);
                 if !refused.is_empty() {
                     let keeping = replays.keep(&tx, batches, at, &refused, (bound, now_ms), &mut kept);
                     done.letters = kept.added;
@@ -144,7 +146,11 @@ impl Writer {
             }
         }
         replays.settle(&tx, batches, &mut kept).doing("commit to", path)?;
+        hours.save_due(&tx, now_ms).doing("commit to", path)?;
+        let told = wear.save(&tx, now_ms).doing("commit to", path)?;
+        room.admit(&tx, batches, done.bytes + done.sealed_bytes + kept.bytes, path)?;
         tx.commit().doing("commit to", path)?;
+        wear.saved(&told);
         (done.replayed, done.expired, done.lost) = (kept.replayed, kept.expired, kept.lost);
         Ok(())
     }
@@ -185,15 +191,20 @@ impl Writer {
         dead_letter::sums(&self.db, None).doing("read", &self.path)
     }
 
-    /// Copies the log into the file and closes it.
+    /// Writes the totals of the hour at hand, copies the log into the file and closes it.
     ///
     /// # Errors
     /// What the disk answers; what was committed is safe all the same.
     pub fn close(self) -> Result<(), Error> {
-        let Self { db, path, .. } = self;
+        let told = self.save_wear().doing("close", &self.path);
+        let Self { mut db, path, mut hours, .. } = self;
+        // Without them the next start counts again.
+        let counted = save_hours(&mut db, &mut hours).doing("close", &path);
+        // Where that cannot be written the next start looks more closely, and no more.
+        let _ = db.execute("UPDATE store SET closed = 1", []);
         let copied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).doing("close", &path);
         db.close().map_err(|(_, source)| source).doing("close", &path)?;
-        match copied {
+        match told.and(counted).and(copied) {
             // The rows stay in the log, from which the next start reads them.
             Err(error) if error.is_full() => Ok(()),
             other => other,
@@ -201,14 +212,32 @@ impl Writer {
     }
 }
 
-fn prepare(dir: &Path, config: &Config, now: Timestamp) -> Result<Connection, Error> {
-    let db = connection::open_writer(dir, config.budget_bytes)?;
+fn save_hours(db: &mut Connection, hours: &mut Hours) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    hours.save_all(&tx)?;
+    tx.commit()
+}
+
+fn prepare(dir: &Path, config: &Config, now: Timestamp) -> Result<(Connection, Mended), Error> {
+    let path = dir.join(files::DATABASE);
+    let mut db = connection::open_writer(dir, config.budget_bytes)?;
+    let closed: Option<bool> =
+        db.query_row("SELECT closed FROM store", [], |row| row.get(0)).optional().doing("read", &path)?;
+    // A store that no writer had has nothing that could be torn.
+    let extent = if closed.unwrap_or(true) { Extent::Heads } else { Extent::Newest };
+    let mended = mend::mend(&mut db, &path, extent, now.millis())?;
     db.execute(
-        "REPLACE INTO store (store, opened_at, retention_days, budget_bytes) VALUES (1, ?1, ?2, ?3)",
+        "REPLACE INTO store (store, opened_at, retention_days, budget_bytes, closed) VALUES (1, ?1, ?2, ?3, 0)",
         params![now.millis(), config.retention_days.value(), signed(config.budget_bytes.value())],
     )
-    .doing("write", &dir.join(files::DATABASE))?;
-    Ok(db)
+    .doing("write", &path)?;
+    Ok((db, mended))
+}
+
+/// What a record may have so that one always fits into a transaction, with half of the log for what else is written.
+fn longest_record(config: &Config) -> MaxRecordBytes {
+    let share = usize::try_from(connection::log_limit(config.budget_bytes) / 2).unwrap_or(usize::MAX);
+    MaxRecordBytes::new(share).map_or(config.max_record_bytes, |share| share.min(config.max_record_bytes))
 }
 
 fn ring_of(db: &Connection, tenant: &TenantId, now_ms: i64, path: &Path) -> Result<Ring, Error> {
@@ -223,61 +252,4 @@ fn save_bookmark(db: &Connection, bookmark: &Bookmark, now_ms: i64) -> rusqlite:
     db.prepare_cached("REPLACE INTO bookmark (input, position, updated_at) VALUES (?1, ?2, ?3)")?
         .execute(params![&*bookmark.input, &*bookmark.position, now_ms])?;
     Ok(())
-}
-
-/// The records of one commit on their way into one ring.
-struct Append<'a> {
-    db: &'a Connection,
-    path: &'a Path,
-    encoder: &'a mut Encoder,
-    ring: Ring,
-    done: &'a mut Committed,
-}
-
-impl Append<'_> {
-    /// Appends `records`; answers the places, from 0, of those that are refused.
-    fn records<'r>(
-        mut self,
-        records: impl Iterator<Item = &'r FlowRecord>,
-        now_ms: i64,
-    ) -> Result<Vec<usize>, Error> {
-        // The clock may be set back; the order of rows, minutes and retention may not.
-        self.ring.processed_at = self.ring.processed_at.max(now_ms);
-        let minute = minute_of(self.ring.processed_at);
-        let total = MinuteTotal::load(self.db, self.ring.ring, minute, self.ring.next_row);
-        let mut total = total.doing("commit to", self.path)?;
-        let first_row = self.ring.next_row;
-        let mut refused = Vec::new();
-        for (at, record) in records.enumerate() {
-            let mut fate = self.encoder.push(record);
-            if fate == Push::Full {
-                self.seal()?;
-                fate = self.encoder.push(record);
-            }
-            if fate == Push::Kept {
-                total.add(record);
-            } else {
-                refused.push(at);
-            }
-        }
-        self.seal()?;
-        self.done.refused += refused.len() as u64;
-        if self.ring.next_row == first_row {
-            return Ok(refused);
-        }
-        self.done.rows += self.ring.next_row - first_row;
-        let saved = total.save(self.db, self.ring.ring).and_then(|()| self.ring.save(self.db));
-        saved.doing("commit to", self.path).map(|()| refused)
-    }
-
-    fn seal(&mut self) -> Result<(), Error> {
-        if self.encoder.is_empty() {
-            return Ok(());
-        }
-        let block = self.encoder.seal().doing("commit to", self.path)?;
-        self.ring.append(self.db, &block).doing("commit to", self.path)?;
-        self.done.blocks += 1;
-        self.done.bytes += block.data.len() as u64;
-        Ok(())
-    }
 }

@@ -5,11 +5,14 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use support::{Office, all_rows, at, soon, tenant};
-use weir_flow::TenantId;
-use weir_store::{BudgetBytes, Config, Order, Reader, Writer, check};
+use support::{Office, Random, all_rows, at, soon, tenant};
+use weir_flow::{Batch, TenantId};
+use weir_store::{
+    BudgetBytes, Committed, Config, Control, Error, Order, Reader, Selection, Trimmed, Writer, check,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -25,35 +28,211 @@ fn on_disk(dir: &Path) -> u64 {
         .sum()
 }
 
+/// Ends the threads beside a test, also when that fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Looks at the files as fast as it can while `write` runs: the most that they took together, how often it looked, and what
+/// `write` answered.
+fn watched<T>(dir: &Path, write: impl FnOnce() -> T) -> (u64, u64, T) {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let (mut most, mut looks) = (0, 0);
+            while !stop.load(Ordering::Relaxed) {
+                most = most.max(on_disk(dir));
+                looks += 1;
+            }
+            (most, looks)
+        });
+        let ending = Ending(&stop);
+        let answer = write();
+        drop(ending);
+        let (most, looks) = watch.join().unwrap();
+        (most, looks, answer)
+    })
+}
+
+/// Commits as fast as it can what takes `amount` on the disk; a reader that holds the log is waited for.
+fn commit_all(writer: &mut Writer, amount: u64, mut next: impl FnMut() -> Vec<Batch>) -> Committed {
+    let mut sum = Committed::default();
+    while sum.bytes < amount {
+        let batches = next();
+        let done = loop {
+            match writer.commit(&batches, at(0)) {
+                Err(Error::Held { .. }) => {}
+                done => break done.unwrap(),
+            }
+        };
+        assert_eq!((done.batches, done.records), (batches.len(), 0));
+        sum = Committed {
+            rows: sum.rows + done.rows,
+            bytes: sum.bytes + done.bytes,
+            letters: sum.letters + done.letters,
+            lost: sum.lost + done.lost,
+            trimmed: Trimmed {
+                by_budget: sum.trimmed.by_budget + done.trimmed.by_budget,
+                ..Trimmed::default()
+            },
+            ..sum
+        };
+    }
+    sum
+}
+
+/// Holds the log for a moment, again and again: a transaction that reads and takes its time.
+fn hold_for_moments(dir: &Path, stop: &AtomicBool) -> u64 {
+    let db = rusqlite::Connection::open(dir.join("weir.db")).unwrap();
+    let mut held = 0;
+    while !stop.load(Ordering::Relaxed) {
+        db.execute_batch("BEGIN").unwrap();
+        db.query_row("SELECT count(*) FROM ring", [], |row| row.get::<_, i64>(0)).unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+        db.execute_batch("COMMIT").unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        held += 1;
+    }
+    held
+}
+
 #[test]
-fn ten_times_the_budget_leaves_the_newest_rows_within_it() {
-    let (budget, commit) = (4 * MIB, 100 << 10);
+fn many_times_the_budget_never_takes_more_than_the_budget() {
+    for (budget, times) in [(4 * MIB, 10), (64 * MIB, 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path(), &config(budget), at(0)).unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        let (tenant, mut office) = (TenantId::default(), Office::new(1));
+        let prepared: Vec<_> = (1..=16).map(|n| office.bulk(&tenant, n * (20 << 10), at(0))).collect();
+        let mut n = 0;
+        let (most, looks, done) = watched(dir.path(), || {
+            commit_all(&mut writer, times * budget, || {
+                n += 1;
+                prepared[n % 16..=n % 16].to_vec()
+            })
+        });
+        assert!(most <= budget, "{most} of {budget}");
+        assert!(looks > 1_000, "{looks}");
+        let (rows, stats) = (all_rows(&reader, &tenant), reader.stats(&tenant).unwrap());
+        assert_eq!(rows[0].row, done.trimmed.by_budget + 1);
+        assert_eq!(stats.next_row - 1, done.trimmed.by_budget + rows.len() as u64);
+        assert!(on_disk(dir.path()) >= budget * 3 / 4, "{} of {budget}", on_disk(dir.path()));
+        assert!(stats.ring_bytes > budget * 3 / 5, "{} of {budget}", stats.ring_bytes);
+        assert!(check(dir.path()).unwrap().is_sound());
+    }
+}
+
+#[test]
+fn readers_that_hold_the_log_for_moments_do_not_make_it_exceed_the_budget() {
+    for budget in [4 * MIB, 12 * MIB] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path(), &config(budget), at(0)).unwrap();
+        let (tenant, mut office) = (TenantId::default(), Office::new(6));
+        let batch = vec![office.bulk(&tenant, 100 << 10, at(0))];
+        writer.commit(&batch, at(0)).unwrap();
+        let stop = AtomicBool::new(false);
+        let (most, looks, held) = watched(dir.path(), || {
+            std::thread::scope(|scope| {
+                let holding = [(); 2].map(|()| scope.spawn(|| hold_for_moments(dir.path(), &stop)));
+                let ending = Ending(&stop);
+                commit_all(&mut writer, 4 * budget, || batch.clone());
+                drop(ending);
+                holding.map(|thread| thread.join().unwrap())
+            })
+        });
+        assert!(most <= budget, "{most} of {budget}");
+        assert!(looks > 1_000 && held.iter().all(|&times| times > 3), "{looks} {held:?}");
+        assert!(check(dir.path()).unwrap().is_sound());
+    }
+}
+
+#[test]
+fn a_reader_that_never_ends_is_told_and_nothing_is_lost_when_it_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), &config(4 * MIB), at(0)).unwrap();
+    let (tenant, mut office) = (TenantId::default(), Office::new(7));
+    let batch = [office.bulk(&tenant, 100 << 10, at(0))];
+    writer.commit(&batch, at(0)).unwrap();
+    let stranger = rusqlite::Connection::open(dir.path().join("weir.db")).unwrap();
+    stranger.execute_batch("BEGIN; SELECT count(*) FROM ring;").unwrap();
+    let mut stored = 8;
+    let told = loop {
+        match writer.commit(&batch, at(0)) {
+            Ok(done) => stored += done.rows,
+            Err(error) => break error,
+        }
+        assert!(stored < 1_000, "the log grows without end");
+    };
+    assert!(matches!(told, Error::Held { .. }) && told.may_pass(), "{told}");
+    assert!(on_disk(dir.path()) <= 4 * MIB);
+    stranger.execute_batch("COMMIT").unwrap();
+    writer.commit(&batch, at(0)).unwrap();
+    let rows = all_rows(&Reader::open(dir.path()).unwrap(), &tenant);
+    assert_eq!(rows.last().unwrap().row, stored + 8);
+}
+
+#[test]
+fn eight_tenants_with_letters_and_floods_stay_within_the_budget() {
+    let budget = 4 * MIB;
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(dir.path(), &config(budget), at(0)).unwrap();
-    let reader = Reader::open(dir.path()).unwrap();
-    let (tenant, mut office) = (TenantId::default(), Office::new(1));
-    let (mut written, mut trimmed, mut largest) = (0, 0, 0);
-    while written < 10 * budget {
-        let batch = office.bulk(&tenant, commit, at(0));
-        let bytes = writer.commit(&[batch], at(0)).unwrap().bytes;
-        written += bytes;
-        largest = largest.max(bytes);
-        loop {
-            let done = writer.trim(at(0), true).unwrap();
-            trimmed += done.by_budget;
-            if !done.more {
-                break;
+    let (mut office, mut random) = (Office::new(8), Random(8));
+    let tenants: Vec<_> = (0..8).map(|n| tenant(&format!("t{n}"))).collect();
+    let (most, _, done) = watched(dir.path(), || {
+        commit_all(&mut writer, 3 * budget, || {
+            let mut batches: Vec<_> = tenants.iter().map(|tenant| office.batch(tenant, 50, at(0))).collect();
+            let flooded = &tenants[random.below(3) as usize];
+            batches.push(office.bulk(flooded, 150 << 10, at(0)));
+            if random.below(4) == 0 {
+                batches[0].records.push(office.bulky(at(0), 700 << 10));
             }
-        }
-        assert!(on_disk(dir.path()) <= budget + 2 * largest, "{} after {written}", on_disk(dir.path()));
-        assert!(writer.usage().unwrap().used <= budget + largest);
+            batches
+        })
+    });
+    assert!(most <= budget, "{most} of {budget}");
+    assert!(done.letters > 3, "{done:?}");
+    let reader = Reader::open(dir.path()).unwrap();
+    for tenant in &tenants {
+        all_rows(&reader, tenant);
     }
-    let rows = all_rows(&reader, &tenant);
-    let stats = reader.stats(&tenant).unwrap();
-    assert_eq!((rows[0].row, stats.next_row - 1), (trimmed + 1, trimmed + rows.len() as u64));
-    // The budget is used, not only kept: the log and the margin take an eighth and a sixteenth.
-    assert!(stats.ring_bytes > budget * 3 / 4 - 2 * largest, "{} of {budget}", stats.ring_bytes);
+    assert!(reader.stats(&tenants[7]).unwrap().rows > reader.stats(&tenants[0]).unwrap().rows);
     assert!(check(dir.path()).unwrap().is_sound());
+}
+
+#[test]
+fn what_is_larger_than_the_log_may_become_is_stored_in_several_commits() {
+    let budget = 4 * MIB;
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), &config(budget), at(0)).unwrap();
+    let (tenant, mut office) = (TenantId::default(), Office::new(9));
+    let small = office.batch(&tenant, 20, at(0));
+    let many: Vec<_> = (0..9).map(|_| office.bulk(&tenant, 200 << 10, at(0))).collect();
+    let mut whole = office.bulk(&tenant, 12 * (128 << 10), at(0));
+    whole.bookmark = support::bookmark("input", 28);
+    let batches: Vec<_> = [small].into_iter().chain(many).chain([whole]).collect();
+    let (most, _, done) = watched(dir.path(), || writer.commit(&batches, at(0)).unwrap());
+    assert!(most <= budget, "{most}");
+    assert_eq!((done.rows, done.lost, done.batches, done.records), (20 + 9 * 8 + 8, 0, 11, 0));
+    assert_eq!(writer.bookmark("input").unwrap().as_deref(), Some("28"));
+    let rows = all_rows(&Reader::open(dir.path()).unwrap(), &tenant);
+    assert_eq!(rows.last().unwrap().row, 100);
+    assert!(check(dir.path()).unwrap().is_sound());
+}
+
+#[test]
+fn a_record_that_no_commit_has_room_for_is_a_letter_that_says_what_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), &config(4 * MIB), at(0)).unwrap();
+    let mut office = Office::new(10);
+    let records = vec![office.record(at(0)), office.bulky(at(0), 1_000_000), office.record(at(0))];
+    let done = writer.commit(&[Batch { records, ..Batch::default() }], at(0)).unwrap();
+    assert_eq!((done.rows, done.refused, done.letters, done.lost), (2, 1, 1, 0));
+    let letters = Control::open(dir.path()).unwrap().dead_letters(&Selection::default(), 0, 10).unwrap();
+    assert!(letters.letters[0].payload.contains("\"cut_from_bytes\":2"), "{}", letters.letters[0].payload);
 }
 
 #[test]
@@ -125,13 +304,13 @@ fn readers_that_never_pause_do_not_let_the_log_grow() {
     let mut writer = Writer::open(dir.path(), &config(4 * MIB), at(0)).unwrap();
     let (tenant, mut office) = (TenantId::default(), Office::new(5));
     writer.commit(&[office.bulk(&tenant, 100 << 10, at(0))], at(0)).unwrap();
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     let mut longest = 0;
     std::thread::scope(|scope| {
         let reading = || {
             let reader = Reader::open(dir.path()).unwrap();
             let mut reads = 0;
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 assert!(!reader.recent(&tenant, 20, Order::NewestFirst, soon()).unwrap().is_empty());
                 reads += 1;
             }
@@ -144,7 +323,7 @@ fn readers_that_never_pause_do_not_let_the_log_grow() {
             longest = longest.max(fs::metadata(dir.path().join("weir.db-wal")).unwrap().len());
             std::thread::sleep(Duration::from_millis(1));
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         for reader in readers {
             assert!(reader.join().unwrap() > 0);
         }

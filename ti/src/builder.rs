@@ -1,12 +1,15 @@
 //! Collects the indicators of all lists and makes an index of them.
 
+use std::sync::Arc;
+
 use foldhash::quality::RandomState;
 use weir_flow::Text;
 
-use crate::index::Index;
+use crate::index::{Index, KnownName};
 use crate::indicator::Indicator;
 use crate::names::{self, Labels, Names};
 use crate::networks::{Networks, Row, V6};
+use crate::pick::MAX_FEW;
 use crate::tags::{ListId, Tags};
 
 /// Indicators of all lists together; more are refused and counted: a list that grows without end must not take the
@@ -24,6 +27,10 @@ pub(crate) struct Builder {
     hasher: RandomState,
     labels: Labels,
     limit: usize,
+    /// The index in use, with whose names those to come are compared.
+    before: Option<Arc<Index>>,
+    /// Names that the index in use does not have, while they are few; one more tells that there are too many.
+    texts: Vec<KnownName>,
 }
 
 /// How much a builder held.
@@ -45,7 +52,14 @@ impl Builder {
             hasher: old.names().hasher().clone(),
             labels: Labels::NONE,
             limit: MAX_ENTRIES,
+            before: None,
+            texts: Vec::new(),
         }
+    }
+
+    /// Keeps the texts of names that `before` does not have, if they are few.
+    pub(crate) fn comparing(self, before: Arc<Index>) -> Self {
+        Self { before: Some(before), ..self }
     }
 
     #[cfg(test)]
@@ -71,10 +85,19 @@ impl Builder {
             Indicator::V6(start, len) => self.v6.push(Row::new((*start).into(), *len, tag)),
             Indicator::Name(name) => {
                 self.labels.add(name.as_bytes());
-                self.names.push((names::hash(&self.hasher, name.as_bytes()), tag));
+                let hash = names::hash(&self.hasher, name.as_bytes());
+                self.names.push((hash, tag));
+                self.note(hash, name);
             }
         }
         true
+    }
+
+    fn note(&mut self, hash: u64, name: &str) {
+        let is_new = self.before.as_ref().is_some_and(|before| !before.names().near(hash).contains(&hash));
+        if is_new && self.texts.len() <= MAX_FEW && !self.texts.iter().any(|(known, _)| *known == hash) {
+            self.texts.push((hash, name.into()));
+        }
     }
 
     /// Takes the rows of those lists over from `old` whose bit is set; answers how many had no room.
@@ -116,13 +139,15 @@ impl Builder {
         settle(&mut self.v4, &self.tags, |row| (row.key(), row.tag));
         settle(&mut self.v6, &self.tags, |row| (row.key(), row.tag));
         settle(&mut self.names, &self.tags, |&row| row);
-        Index::new(
+        let texts = if self.texts.len() > MAX_FEW { Vec::new() } else { self.texts };
+        let index = Index::new(
             Networks::new(self.v4),
             Networks::new(self.v6),
             Names::new(&self.names, self.hasher, self.labels),
             self.tags.into_vec(),
             sources,
-        )
+        );
+        index.knowing(texts)
     }
 
     fn len(&self) -> usize {

@@ -7,6 +7,7 @@ use std::io::BufRead;
 
 use crate::builder::{Builder, MAX_ENTRIES};
 use crate::csv::Fields;
+use crate::digest::Digest;
 use crate::error::{BadLine, Notice, Unreadable};
 use crate::indicator::Indicator;
 use crate::line::{Lines, MAX_LIST_BYTES};
@@ -36,6 +37,8 @@ pub(crate) struct Report {
     pub(crate) accepted: u64,
     pub(crate) local: u64,
     pub(crate) over_limit: u64,
+    /// Of the accepted.
+    pub(crate) digest: Digest,
     pub(crate) notices: Vec<Notice>,
     bad: [u64; BadLine::COUNT],
     wide: u64,
@@ -196,6 +199,7 @@ impl Reading<'_> {
             return;
         }
         self.report.accepted += 1;
+        self.report.digest.add(&indicator);
         if indicator.is_wide() {
             self.report.wide += 1;
             self.tell(number, || {

@@ -1,6 +1,7 @@
 //! All indicators of all lists, ready to be asked; never changed once made.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use foldhash::quality::RandomState;
 use weir_flow::{Field, IndicatorKind, Match, Text, Verdict};
@@ -13,6 +14,12 @@ use crate::tags::{ListId, Tag};
 /// that all lists hold must not make a record large.
 pub const MAX_MATCHES_PER_FIELD: usize = 8;
 
+/// Hashes names in all indexes of this process, so that these can be compared; another process has another key.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// A name's hash, and the name.
+pub(crate) type KnownName = (u64, Text);
+
 /// An immutable set of indicators.
 #[derive(Debug)]
 pub struct Index {
@@ -21,6 +28,8 @@ pub struct Index {
     names: Names,
     tags: Vec<Tag>,
     sources: Vec<Text>,
+    /// Of the names that came last, when they are few; others are known by their hashes alone.
+    texts: Vec<KnownName>,
 }
 
 /// Indicators of one list in an index.
@@ -34,7 +43,7 @@ pub(crate) struct Counts {
 impl Default for Index {
     /// Without indicators.
     fn default() -> Self {
-        let names = Names::new(&[], RandomState::default(), Labels::NONE);
+        let names = Names::new(&[], HASHER.clone(), Labels::NONE);
         Self::new(Networks::new(Vec::new()), Networks::new(Vec::new()), names, Vec::new(), Vec::new())
     }
 }
@@ -47,7 +56,17 @@ impl Index {
         tags: Vec<Tag>,
         sources: Vec<Text>,
     ) -> Self {
-        Self { v4, v6, names, tags, sources }
+        Self { v4, v6, names, tags, sources, texts: Vec::new() }
+    }
+
+    /// The same with texts of names.
+    pub(crate) fn knowing(self, texts: Vec<KnownName>) -> Self {
+        Self { texts, ..self }
+    }
+
+    /// Other rows with the tags of this index.
+    pub(crate) fn with(&self, v4: Networks<u32>, v6: Networks<V6>, names: Names) -> Self {
+        Self::new(v4, v6, names, self.tags.clone(), self.sources.clone())
     }
 
     /// What is known against a record's ends and its name: originator, responder, name, within each the most
@@ -152,6 +171,11 @@ impl Index {
 
     pub(crate) const fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// Names whose text is known.
+    pub(crate) fn texts(&self) -> &[KnownName] {
+        &self.texts
     }
 
     pub(crate) fn tags(&self) -> &[Tag] {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::builder::Builder;
 use crate::config::Config;
+use crate::digest::Digest;
 use crate::error::{Notice, Unreadable};
 use crate::index::Index;
 use crate::list::{Fingerprint, List, ListInfo};
@@ -78,7 +79,7 @@ impl Indicators {
         notices: &mut Vec<Notice>,
     ) {
         let old = self.index();
-        let mut builder = Builder::after(&old);
+        let mut builder = Builder::after(&old).comparing(Arc::clone(&old));
         builder.carry(&old, unchanged);
         let mut any = false;
         for &(id, now) in changed {
@@ -113,6 +114,16 @@ impl Indicators {
     #[must_use]
     pub fn index(&self) -> Arc<Index> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A number that tells whether another process had the same indicators.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.iter().fold(Digest::default(), |mut all, list| {
+            all.join(list.digest);
+            all
+        })
     }
 
     /// What is loaded of each list, in the order of the configuration.

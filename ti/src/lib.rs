@@ -15,6 +15,7 @@ mod buckets;
 mod builder;
 mod config;
 mod csv;
+mod digest;
 mod error;
 mod feed;
 mod index;
@@ -25,13 +26,16 @@ mod list;
 mod local;
 mod names;
 mod networks;
+mod pick;
 mod tags;
 
 #[cfg(test)]
 mod model;
 
 pub use config::Config;
+pub use digest::Digest;
 pub use error::Notice;
 pub use index::{Index, MAX_MATCHES_PER_FIELD};
 pub use indicators::Indicators;
 pub use list::ListInfo;
+pub use pick::{Few, MAX_FEW};

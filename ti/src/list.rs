@@ -10,6 +10,7 @@ use serde::Serialize;
 use weir_flow::Text;
 
 use crate::builder::Builder;
+use crate::digest::Digest;
 use crate::error::Unreadable;
 use crate::feed::{self, Feed, Report};
 use crate::index::Counts;
@@ -83,6 +84,8 @@ pub(crate) struct List {
     pub(crate) fault: Option<String>,
     /// Lines that gave an indicator.
     accepted: u64,
+    /// Of these.
+    pub(crate) digest: Digest,
     pub(crate) info: ListInfo,
 }
 
@@ -90,12 +93,19 @@ impl List {
     pub(crate) fn file(path: &Path) -> Self {
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let info = ListInfo { name, path: path.display().to_string(), ..ListInfo::default() };
-        Self { path: Some(path.to_owned()), seen: None, fault: None, accepted: 0, info }
+        Self {
+            path: Some(path.to_owned()),
+            seen: None,
+            fault: None,
+            accepted: 0,
+            digest: Digest::default(),
+            info,
+        }
     }
 
     pub(crate) fn embedded() -> Self {
         let info = ListInfo { name: EMBEDDED_NAME.into(), path: EMBEDDED_PATH.into(), ..ListInfo::default() };
-        Self { path: None, seen: None, fault: None, accepted: 0, info }
+        Self { path: None, seen: None, fault: None, accepted: 0, digest: Digest::default(), info }
     }
 
     pub(crate) fn source(&self) -> Text {
@@ -114,6 +124,7 @@ impl List {
     /// Takes over what reading the list gave.
     pub(crate) fn set_report(&mut self, report: &Report) {
         self.accepted = report.accepted;
+        self.digest = report.digest;
         self.info.bytes = report.bytes;
         self.info.bad_lines = report.bad_lines();
         self.info.bad_reasons = report.bad_reasons().collect();

@@ -1,6 +1,8 @@
 //! The index against a model that looks at every indicator in turn.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_flow::{Field, IndicatorKind, Match};
@@ -169,6 +171,48 @@ proptest! {
         let ask = |index: &Index| index.matches(Some(src.into()), None, Some(&domain)).matches;
         prop_assert_eq!(ask(&new).len(), ask(&again).len());
         prop_assert_eq!(new.counts(), again.counts());
+    }
+}
+
+/// What `entries` say is bad, each once.
+fn values(entries: &[Entry]) -> BTreeSet<String> {
+    entries.iter().map(|entry| format!("{:?}", Indicator::parse(&entry.text).unwrap())).collect()
+}
+
+/// Those of `entries` whose value is wanted.
+fn those(entries: &[Entry], wanted: impl Fn(&str) -> bool) -> Vec<Entry> {
+    let value = |entry: &Entry| format!("{:?}", Indicator::parse(&entry.text).unwrap());
+    entries.iter().filter(|entry| wanted(&value(entry))).cloned().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_new_and_what_is_left_goes_by_value_whatever_list_has_it(
+        before in prop::collection::vec(entry(), 0..40),
+        after in prop::collection::vec(entry(), 0..40),
+        waiting in prop::collection::vec(entry(), 0..10),
+        src in v4(),
+        domain in name(),
+    ) {
+        let (old, new, also) = (build(&before), Arc::new(build(&after)), build(&waiting));
+        let (of_old, of_also) = (values(&before), values(&waiting));
+        let ask = |index: &Index| {
+            let found = index.matches(Some(src.into()), None, Some(&domain)).matches;
+            found.into_iter().map(|m| Match { category: "".into(), ..m }).collect::<Vec<_>>()
+        };
+        let cases = [
+            (new.added(&old, None), those(&after, |value| !of_old.contains(value))),
+            (new.added(&old, Some(&also)), those(&after, |value| !of_old.contains(value) || of_also.contains(value))),
+            (new.left(&old), those(&after, |value| of_old.contains(value))),
+        ];
+        for (picked, entries) in cases {
+            prop_assert_eq!(picked.len(), values(&entries).len() as u64);
+            prop_assert_eq!(picked.is_empty(), entries.is_empty());
+            prop_assert_eq!(ask(&picked), ask(&build(&entries)));
+        }
+        prop_assert_eq!(new.len(), values(&after).len() as u64);
     }
 }
 

@@ -99,6 +99,11 @@ impl Names {
         equal.map(|(_, &tag)| tag)
     }
 
+    /// The hashes among which `hash` is, if it is there.
+    pub(crate) fn near(&self, hash: u64) -> &[u64] {
+        self.hashes.get(self.buckets.span(hash)).unwrap_or_default()
+    }
+
     /// All hashes with their tags.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (u64, u16)> {
         self.hashes.iter().copied().zip(self.tags.iter().copied())

@@ -133,6 +133,11 @@ impl<A: Address> Networks<A> {
             .filter(move |row| row.contains(address))
     }
 
+    /// The networks among which those that start with `address` are.
+    pub(crate) fn near(&self, address: A) -> &[Row<A>] {
+        self.rows.get(self.buckets.span(address)).unwrap_or_default()
+    }
+
     /// All networks.
     pub(crate) fn rows(&self) -> &[Row<A>] {
         &self.rows

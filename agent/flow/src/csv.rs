@@ -3,6 +3,8 @@
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use crate::{CommunityId, Direction, EndReason, FlowRecord, proto_name};
 
 /// Names of the columns, ended by a line feed.
@@ -65,6 +67,47 @@ pub fn write_csv(r: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", r.tags.names().collect::<Vec<_>>().join(" "))
 }
 
+/// Writes a record that is at hand as its JSON object: the line that [`write_csv`] writes of the record.
+///
+/// # Errors
+/// What `out` answers.
+pub fn write_csv_of_json(record: &Value, out: &mut impl Write) -> io::Result<()> {
+    let (mut columns, end) = (CSV_HEADER.trim_end().split(','), "\n");
+    let mut first = true;
+    columns.try_for_each(|column| {
+        let comma = if std::mem::take(&mut first) { "" } else { "," };
+        write!(out, "{comma}")?;
+        let (object, member) = match column {
+            "src_country" => ("src_geo", "country"),
+            "dst_country" => ("dst_geo", "country"),
+            "src_asn" | "dst_asn" => (column, "asn"),
+            "duration" => {
+                return write!(out, "{:.6}", record[column].as_f64().unwrap_or_default());
+            }
+            "ti" => return write!(out, "{}", Text(&joined(&record["ti"]["matches"], Some("indicator")))),
+            "tags" => return write!(out, "{}", Text(&joined(&record[column], None))),
+            _ => return cell(&record[column], out),
+        };
+        cell(&record[object][member], out)
+    })?;
+    out.write_all(end.as_bytes())
+}
+
+fn cell(value: &Value, out: &mut impl Write) -> io::Result<()> {
+    match value {
+        Value::Null => Ok(()),
+        Value::String(text) => write!(out, "{}", Text(text)),
+        other => write!(out, "{other}"),
+    }
+}
+
+/// The texts of a list, or those that its objects have as `member`.
+fn joined(list: &Value, member: Option<&str>) -> String {
+    let texts = list.as_array().into_iter().flatten();
+    let texts = texts.filter_map(|value| member.map_or(value, |member| &value[member]).as_str());
+    texts.collect::<Vec<_>>().join(" ")
+}
+
 fn places(r: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
     let ends = [r.src_place.as_deref(), r.dst_place.as_deref()];
     for place in ends {
@@ -100,6 +143,12 @@ impl<T: Display> Display for Opt<T> {
     }
 }
 
+/// A text from outside as a cell: quoted where RFC 4180 asks, and never the start of a spreadsheet formula.
+#[must_use]
+pub fn csv_text(text: &str) -> impl Display + '_ {
+    Text(text)
+}
+
 /// Text from outside: quoted where RFC 4180 asks, and never the start of a spreadsheet formula.
 struct Text<'a>(&'a str);
 
@@ -117,8 +166,13 @@ impl Display for Text<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CSV_HEADER, Text, write_csv};
-    use crate::{FlowRecord, Kind};
+    use std::sync::Arc;
+
+    use super::{CSV_HEADER, Text, write_csv, write_csv_of_json};
+    use crate::{
+        Asn, Counters, Field, FlowRecord, Geo, IndicatorKind, Kind, Match, Place, Reason, Risk, Tag,
+        Timestamp, Verdict,
+    };
 
     #[test]
     fn a_line_has_the_columns_of_the_header() {
@@ -128,6 +182,50 @@ mod tests {
         let line = String::from_utf8(line).unwrap();
         assert!(line.contains("\"a,b\""), "{line}");
         assert_eq!(line.replace("\"a,b\"", "").matches(',').count(), CSV_HEADER.matches(',').count());
+    }
+
+    #[test]
+    fn a_record_and_its_json_are_the_same_line() {
+        let place = |country: &str, asn| {
+            let geo = Some(Geo { country: Some(country.into()), ..Geo::default() });
+            Some(Arc::new(Place { geo, asn: Some(Asn { asn, org: None }) }))
+        };
+        let found = |indicator: &str| Match {
+            indicator: indicator.into(),
+            kind: IndicatorKind::Domain,
+            category: "botnet".into(),
+            confidence: 90,
+            source: "list".into(),
+            field: Field::Domain,
+        };
+        let mut risk = Risk::default();
+        risk.add(Reason::Base, 10);
+        let mut record = FlowRecord {
+            start: Timestamp::from_micros(1_795_240_800_123_456),
+            end: Timestamp::from_micros(1_795_240_803_000_001),
+            observer: Some("=eth0,\"x\"".into()),
+            src_ip: "2001:db8::1".parse().ok(),
+            dst_ip: "192.0.2.1".parse().ok(),
+            src_port: Some(1),
+            dst_port: Some(443),
+            proto: Some(6),
+            forward: Counters { octets: u64::MAX, packets: 2 },
+            tcp_flags_out: Some(0x1b),
+            service: Some("tls".into()),
+            domain: Some("-a.example".into()),
+            src_place: place("DE", 64_500),
+            dst_place: place("US", 64_501),
+            verdict: Some(Verdict { matches: vec![found("a.example"), found("b,c")] }),
+            risk: Some(risk),
+            ..FlowRecord::default()
+        };
+        record.tags.insert(Tag::Ti);
+        for record in [record, FlowRecord::default()] {
+            let (mut line, mut of_json) = (Vec::new(), Vec::new());
+            write_csv(&record, &mut line).unwrap();
+            write_csv_of_json(&serde_json::to_value(&record).unwrap(), &mut of_json).unwrap();
+            assert_eq!(String::from_utf8(of_json).unwrap(), String::from_utf8(line).unwrap());
+        }
     }
 
     #[test]

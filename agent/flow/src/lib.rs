@@ -18,7 +18,7 @@ mod verdict;
 
 pub use batch::{Batch, Bookmark, Held, Receipt, ReceiptKey, TenantId};
 pub use community::{CommunityId, community_id, icmp_counterpart};
-pub use csv::{CSV_HEADER, write_csv};
+pub use csv::{CSV_HEADER, csv_text, write_csv, write_csv_of_json};
 pub use extra::Extra;
 pub use place::{Asn, Geo, Place};
 pub use proto::{proto_name, proto_number};

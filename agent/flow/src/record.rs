@@ -298,8 +298,7 @@ impl Tags {
 
     /// Names of the tags, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let all = [Tag::Ti, Tag::RiskyPort, Tag::LargeTransfer];
-        all.into_iter().filter(move |&tag| self.contains(tag)).map(Tag::as_str)
+        Tag::ALL.into_iter().filter(move |&tag| self.contains(tag)).map(Tag::as_str)
     }
 }
 
@@ -416,6 +415,15 @@ impl Serialize for EndReason {
 }
 
 impl Direction {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::In, Self::Out, Self::Internal, Self::Transit];
+
+    /// The direction of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|direction| direction.as_str() == name)
+    }
+
     /// The name in JSON, CSV and filters.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -435,6 +443,15 @@ impl Serialize for Direction {
 }
 
 impl Tag {
+    /// All of them, in the order of their names in JSON.
+    pub const ALL: [Self; 3] = [Self::Ti, Self::RiskyPort, Self::LargeTransfer];
+
+    /// The tag of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tag| tag.as_str() == name)
+    }
+
     /// The name in JSON, CSV and filters.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

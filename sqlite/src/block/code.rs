@@ -3,6 +3,7 @@
 use weir_flow::{Direction, EndReason, Field, IndicatorKind, Kind, Reason, Source, Tag, Tags};
 
 use super::Damage;
+use crate::filter::{Space, Term};
 
 /// An octet for each value, both ways.
 macro_rules! code {
@@ -74,4 +75,48 @@ pub(super) fn to_tags(bits: u8) -> Tags {
     let mut tags = Tags::default();
     TAGS.into_iter().filter(|&(_, bit)| bits & bit != 0).for_each(|(tag, _)| tags.insert(tag));
     tags
+}
+
+/// All bits of tags.
+pub(super) const ALL_TAGS: u8 = 7;
+
+/// Each bit of an octet.
+pub(super) fn bits(octet: u8) -> impl Iterator<Item = u8> {
+    (0..8).map(|place| 1 << place).filter(move |bit| octet & bit != 0)
+}
+
+/// The bit of a tag.
+pub(super) fn tag_bit(tag: Tag) -> u8 {
+    let mut one = Tags::default();
+    one.insert(tag);
+    tags(one)
+}
+
+/// The term of a tag.
+pub(crate) fn tag_term(tag: Tag) -> Term {
+    Term::exact(Space::Tag, &[tag_bit(tag)])
+}
+
+/// The term of a source.
+pub(crate) fn source_term(value: Source) -> Term {
+    Term::exact(Space::Source, &[source(value)])
+}
+
+/// The term of a direction.
+pub(crate) fn direction_term(value: Direction) -> Term {
+    Term::exact(Space::Direction, &[direction(value)])
+}
+
+/// The term of a kind.
+pub(crate) fn term_of_kind(value: &Kind) -> Term {
+    match value {
+        Kind::Other(name) => kind_term(OTHER, name.as_bytes()),
+        known => kind_term(kind(known), &[]),
+    }
+}
+
+/// The term of a kind's code and, of another kind, its name.
+pub(super) fn kind_term(code: u8, name: &[u8]) -> Term {
+    let octets: Vec<u8> = std::iter::once(code).chain(name.iter().copied()).collect();
+    Term::exact(Space::Kind, &octets)
 }

@@ -57,7 +57,7 @@ impl Column {
     }
 }
 
-pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(low(value) | 0x80);
         value >>= 7;
@@ -92,6 +92,11 @@ impl Shorts {
         self.high.octet(high);
     }
 
+    /// What was pushed since the last write.
+    pub(super) fn values(&self) -> impl Iterator<Item = u16> {
+        self.low.0.iter().zip(&self.high.0).map(|(&low, &high)| u16::from_le_bytes([low, high]))
+    }
+
     pub(super) fn clear(&mut self) {
         self.low.clear();
         self.high.clear();
@@ -104,6 +109,7 @@ impl Shorts {
 }
 
 /// Reads [`Shorts`].
+#[derive(Clone, Copy)]
 pub(super) struct ShortsReader<'a> {
     low: Input<'a>,
     high: Input<'a>,
@@ -168,6 +174,7 @@ impl Micros {
 }
 
 /// Reads [`Micros`].
+#[derive(Clone, Copy)]
 pub(super) struct MicrosReader<'a> {
     input: Input<'a>,
     unit: i64,
@@ -196,23 +203,23 @@ impl<'a> MicrosReader<'a> {
 
 /// What is left of a block or of a column; nothing is read beyond its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Input<'a>(pub(super) &'a [u8]);
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
-    pub(super) fn octet(&mut self) -> Result<u8, Damage> {
+    pub(crate) fn octet(&mut self) -> Result<u8, Damage> {
         let (&first, rest) = self.0.split_first().ok_or(Damage::Short)?;
         self.0 = rest;
         Ok(first)
     }
 
-    pub(super) fn octets(&mut self, length: usize) -> Result<&'a [u8], Damage> {
+    pub(crate) fn octets(&mut self, length: usize) -> Result<&'a [u8], Damage> {
         let (octets, rest) = self.0.split_at_checked(length).ok_or(Damage::Short)?;
         self.0 = rest;
         Ok(octets)
     }
 
     /// A real number; see [`Column::real`].
-    pub(super) fn real(&mut self) -> Result<f64, Damage> {
+    pub(crate) fn real(&mut self) -> Result<f64, Damage> {
         #[expect(clippy::cast_precision_loss, reason = "only what is exact is written so")]
         match self.number()? {
             0 => self.array().map(|bits| f64::from_bits(u64::from_le_bytes(bits))),
@@ -220,13 +227,13 @@ impl<'a> Input<'a> {
         }
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
         let (octets, rest) = self.0.split_first_chunk().ok_or(Damage::Short)?;
         self.0 = rest;
         Ok(*octets)
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, Damage> {
+    pub(crate) fn number(&mut self) -> Result<u64, Damage> {
         let mut value = 0;
         for septet in 0..MAX_NUMBER_OCTETS {
             let octet = self.octet()?;
@@ -244,21 +251,28 @@ impl<'a> Input<'a> {
     }
 
     /// A number that counts things of which each takes an octet at least.
-    pub(super) fn count(&mut self) -> Result<usize, Damage> {
+    pub(crate) fn count(&mut self) -> Result<usize, Damage> {
         usize::try_from(self.number()?).ok().filter(|&count| count <= self.0.len()).ok_or(Damage::Short)
     }
 
-    pub(super) fn text(&mut self) -> Result<&'a str, Damage> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Damage> {
         let length = self.count()?;
         std::str::from_utf8(self.octets(length)?).map_err(|_| Damage::Utf8)
     }
 
-    pub(super) fn column(&mut self) -> Result<Self, Damage> {
+    /// Passes a number by.
+    pub(super) fn pass_number(&mut self) -> Result<(), Damage> {
+        let length = self.0.iter().take(MAX_NUMBER_OCTETS as usize).position(|&octet| octet < 0x80);
+        self.0 = self.0.get(length.ok_or(Damage::Short)? + 1..).unwrap_or_default();
+        Ok(())
+    }
+
+    pub(crate) fn column(&mut self) -> Result<Self, Damage> {
         let length = self.count()?;
         self.octets(length).map(Self)
     }
 
-    pub(super) const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 }

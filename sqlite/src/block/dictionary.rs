@@ -60,6 +60,11 @@ impl<T: Copy + Eq + Hash> Dictionary<T> {
         &self.entries
     }
 
+    /// The place of the value that was coded last.
+    pub(super) const fn last(&self) -> usize {
+        self.last
+    }
+
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.table.clear();
@@ -120,6 +125,11 @@ impl Texts {
         self.ends.len()
     }
 
+    /// All, in the order of their codes.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).filter_map(|place| self.get(place))
+    }
+
     pub(super) fn clear(&mut self) {
         self.lengths.clear();
         self.octets.clear();
@@ -144,8 +154,17 @@ pub(super) struct TextColumn {
 }
 
 impl TextColumn {
+    pub(super) const fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
     pub(super) fn push(&mut self, value: &[u8]) {
         self.codes.push(self.texts.code(value));
+    }
+
+    /// Its distinct values.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        self.texts.entries()
     }
 
     pub(super) fn clear(&mut self) {
@@ -195,7 +214,7 @@ impl<T> Memo<T> {
 }
 
 /// What a reader has of a list so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seen<T>(Vec<T>);
 
 impl<T> Default for Seen<T> {
@@ -247,6 +266,20 @@ impl<'a, T> TextsReader<'a, T> {
         })
     }
 
+    /// What `test` says of each entry that can be read, `most` at most; the list is as it was.
+    pub(super) fn judge<V>(
+        &self,
+        most: usize,
+        mut test: impl FnMut(&'a [u8]) -> Result<V, Damage>,
+    ) -> Vec<V> {
+        let (mut lengths, mut octets) = (self.lengths, self.octets);
+        let mut next = || {
+            let length = usize::try_from(lengths.number()?).map_err(|_| Damage::Short)?;
+            test(octets.octets(length)?)
+        };
+        std::iter::from_fn(|| next().ok()).take(most).collect()
+    }
+
     /// All that are left, `most` at most.
     pub(super) fn rest(
         mut self,
@@ -265,8 +298,8 @@ impl<'a, T> TextsReader<'a, T> {
 
 /// Reads a [`TextColumn`].
 pub(super) struct TextColumnReader<'a, T> {
-    codes: ShortsReader<'a>,
-    texts: TextsReader<'a, T>,
+    pub(super) codes: ShortsReader<'a>,
+    pub(super) texts: TextsReader<'a, T>,
 }
 
 impl<'a, T> TextColumnReader<'a, T> {

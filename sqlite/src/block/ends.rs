@@ -1,10 +1,13 @@
 //! Columns of the two ends, and of what went between them.
 
+use std::net::IpAddr;
+
 use weir_flow::{Counters, FlowRecord, IcmpKind, Uncounted, Vlan};
 
 use super::column::{Column, Input, Shorts, ShortsReader};
 use super::list::{Addresses, AddressesReader, NumberColumn, NumberReader};
 use super::{Damage, code, presence};
+use crate::filter::{Filters, Space};
 
 /// Writes them, in this order.
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub(super) struct Ends {
     src: Shorts,
     dst: Shorts,
     addresses: Addresses,
+    /// Where in that list the addresses of the last row are.
+    spots: [usize; 2],
     src_port: Shorts,
     dst_port: Shorts,
     proto: Column,
@@ -30,9 +35,11 @@ impl Ends {
     pub(super) fn push(&mut self, record: &FlowRecord, has: u64) {
         if let Some(address) = record.src_ip {
             self.src.push(self.addresses.code(address));
+            self.spots[0] = self.addresses.list().last();
         }
         if let Some(address) = record.dst_ip {
             self.dst.push(self.addresses.code(address));
+            self.spots[1] = self.addresses.list().last();
         }
         record.src_port.into_iter().for_each(|port| self.src_port.push(port));
         record.dst_port.into_iter().for_each(|port| self.dst_port.push(port));
@@ -55,6 +62,23 @@ impl Ends {
         }
         record.icmp.into_iter().for_each(|icmp| self.icmp.push(u16::from_le_bytes([icmp.kind, icmp.code])));
         record.dscp.into_iter().for_each(|dscp| self.dscp.octet(dscp));
+    }
+
+    /// Adds the terms of what was pushed.
+    pub(super) fn gather(&self, filters: &mut Filters) {
+        self.addresses.entries().iter().for_each(|&address| filters.address(address));
+        self.src_port.values().chain(self.dst_port.values()).for_each(|port| filters.port(port));
+        filters.octets(Space::Proto, &self.proto.0);
+    }
+
+    /// The addresses of the block.
+    pub(super) fn addresses(&self) -> &[IpAddr] {
+        self.addresses.list().entries()
+    }
+
+    /// Where in [`Ends::addresses`] the originator and the responder of the last row are, if it has them.
+    pub(super) const fn spots(&self) -> [usize; 2] {
+        self.spots
     }
 
     pub(super) fn clear(&mut self) {
@@ -96,13 +120,13 @@ impl Ends {
 
 /// Reads them.
 pub(super) struct EndsReader<'a> {
-    src: ShortsReader<'a>,
-    dst: ShortsReader<'a>,
-    addresses: AddressesReader<'a>,
-    src_port: ShortsReader<'a>,
-    dst_port: ShortsReader<'a>,
-    proto: Input<'a>,
-    counters: [Input<'a>; 4],
+    pub(super) src: ShortsReader<'a>,
+    pub(super) dst: ShortsReader<'a>,
+    pub(super) addresses: AddressesReader<'a>,
+    pub(super) src_port: ShortsReader<'a>,
+    pub(super) dst_port: ShortsReader<'a>,
+    pub(super) proto: Input<'a>,
+    pub(super) counters: [Input<'a>; 4],
     tcp_flags_out: Input<'a>,
     tcp_flags_in: Input<'a>,
     end_reason: Input<'a>,
@@ -130,6 +154,54 @@ impl<'a> EndsReader<'a> {
             icmp: ShortsReader::new(block)?,
             dscp: block.column()?,
         })
+    }
+
+    /// Passes a row by.
+    pub(super) fn pass(&mut self, has: u64) -> Result<(), Damage> {
+        let is = |bit| has & bit != 0;
+        for (bit, column) in [(presence::SRC_IP, &mut self.src), (presence::DST_IP, &mut self.dst)] {
+            if is(bit) {
+                self.addresses.resolve(column.next()?)?;
+            }
+        }
+        for (bit, column) in [
+            (presence::SRC_PORT, &mut self.src_port),
+            (presence::DST_PORT, &mut self.dst_port),
+            (presence::ICMP, &mut self.icmp),
+        ] {
+            if is(bit) {
+                column.next()?;
+            }
+        }
+        let [octets, packets, back_octets, back_packets] = &mut self.counters;
+        for (bit, columns) in
+            [(presence::FORWARD, [octets, packets]), (presence::REVERSE, [back_octets, back_packets])]
+        {
+            if is(bit) {
+                columns.into_iter().try_for_each(Input::pass_number)?;
+            }
+        }
+        self.pass_octets(has)?;
+        for (bit, column) in [(presence::VLAN, &mut self.vlan), (presence::VLAN_OUTER, &mut self.outer)] {
+            if is(bit) {
+                column.next()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_octets(&mut self, has: u64) -> Result<(), Damage> {
+        let columns = [
+            (presence::PROTO, &mut self.proto),
+            (presence::TCP_FLAGS_OUT, &mut self.tcp_flags_out),
+            (presence::TCP_FLAGS_IN, &mut self.tcp_flags_in),
+            (presence::END_REASON, &mut self.end_reason),
+            (presence::DSCP, &mut self.dscp),
+        ];
+        columns
+            .into_iter()
+            .filter(|&(bit, _)| has & bit != 0)
+            .try_for_each(|(_, column)| column.octet().map(drop))
     }
 
     pub(super) fn next(&mut self, has: u64, record: &mut FlowRecord) -> Result<(), Damage> {

@@ -6,15 +6,17 @@ use super::column::{Column, Input};
 use super::dictionary::{TextColumn, TextColumnReader, shared};
 use super::place::{Places, PlacesReader};
 use super::{Damage, MAX_MATCHES, code, presence};
+use crate::filter::{Filters, Space, Term};
 
 /// Writes them, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Enriched {
-    service: TextColumn,
-    domain: TextColumn,
-    places: Places,
+    pub(super) service: TextColumn,
+    pub(super) domain: TextColumn,
+    pub(super) places: Places,
     direction: Column,
-    verdict: TextColumn,
+    /// Matches, see [`read_verdict`].
+    pub(super) verdict: TextColumn,
     risk: TextColumn,
     tags: Column,
     scratch: Column,
@@ -44,6 +46,25 @@ impl Enriched {
         }
         if has & presence::TAGS != 0 {
             self.tags.octet(code::tags(record.tags));
+        }
+    }
+
+    /// Adds the terms of what was pushed.
+    pub(super) fn gather(&self, filters: &mut Filters) {
+        self.service.entries().for_each(|name| filters.term(Term::folded(Space::Service, name)));
+        self.domain.entries().for_each(|name| filters.domain(name));
+        self.places.gather(filters);
+        filters.octets(Space::Direction, &self.direction.0);
+        for bits in 0..=code::ALL_TAGS {
+            if self.tags.0.contains(&bits) {
+                code::bits(bits).for_each(|bit| filters.term(Term::exact(Space::Tag, &[bit])));
+            }
+        }
+        for verdict in self.verdict.entries() {
+            for found in Named::all(verdict).map_while(Result::ok) {
+                filters.term(Term::folded(Space::Indicator, found.indicator));
+                filters.term(Term::folded(Space::Category, found.category));
+            }
         }
     }
 
@@ -81,7 +102,31 @@ fn describe(verdict: &Verdict, out: &mut Column) {
     }
 }
 
-fn read_verdict(octets: &[u8]) -> Result<Verdict, Damage> {
+/// What a match is called, without what else it says.
+pub(super) struct Named<'a> {
+    pub(super) indicator: &'a [u8],
+    pub(super) category: &'a [u8],
+}
+
+impl<'a> Named<'a> {
+    /// Those of a verdict as it is written.
+    pub(super) fn all(octets: &'a [u8]) -> impl Iterator<Item = Result<Self, Damage>> {
+        let mut input = Input(octets);
+        std::iter::from_fn(move || (!input.is_empty()).then(|| Self::read(&mut input)))
+    }
+
+    fn read(input: &mut Input<'a>) -> Result<Self, Damage> {
+        let indicator = input.text()?.as_bytes();
+        input.octet()?;
+        let category = input.text()?.as_bytes();
+        input.octet()?;
+        input.text()?;
+        input.octet()?;
+        Ok(Self { indicator, category })
+    }
+}
+
+pub(super) fn read_verdict(octets: &[u8]) -> Result<Verdict, Damage> {
     let mut input = Input(octets);
     let mut matches = Vec::new();
     while !input.is_empty() {
@@ -100,7 +145,7 @@ fn read_verdict(octets: &[u8]) -> Result<Verdict, Damage> {
     Ok(Verdict { matches })
 }
 
-fn read_risk(octets: &[u8]) -> Result<Risk, Damage> {
+pub(super) fn read_risk(octets: &[u8]) -> Result<Risk, Damage> {
     let mut input = Input(octets);
     let mut risk = Risk::default();
     while !input.is_empty() {
@@ -111,14 +156,14 @@ fn read_risk(octets: &[u8]) -> Result<Risk, Damage> {
 
 /// Reads them.
 pub(super) struct EnrichedReader<'a> {
-    service: TextColumnReader<'a, Text>,
-    domain: TextColumnReader<'a, Text>,
-    places: PlacesReader<'a>,
-    direction: Input<'a>,
+    pub(super) service: TextColumnReader<'a, Text>,
+    pub(super) domain: TextColumnReader<'a, Text>,
+    pub(super) places: PlacesReader<'a>,
+    pub(super) direction: Input<'a>,
     /// As they are written: what they take in memory is taken for one row at a time.
-    verdict: TextColumnReader<'a, &'a [u8]>,
-    risk: TextColumnReader<'a, Risk>,
-    tags: Input<'a>,
+    pub(super) verdict: TextColumnReader<'a, &'a [u8]>,
+    pub(super) risk: TextColumnReader<'a, Risk>,
+    pub(super) tags: Input<'a>,
 }
 
 impl<'a> EnrichedReader<'a> {
@@ -132,6 +177,30 @@ impl<'a> EnrichedReader<'a> {
             risk: TextColumnReader::new(block)?,
             tags: block.column()?,
         })
+    }
+
+    /// Passes a row by.
+    pub(super) fn pass(&mut self, has: u64) -> Result<(), Damage> {
+        let is = |bit| has & bit != 0;
+        for (bit, column) in [(presence::SERVICE, &mut self.service), (presence::DOMAIN, &mut self.domain)] {
+            if is(bit) {
+                column.next(shared)?;
+            }
+        }
+        self.places.pass(has)?;
+        if is(presence::DIRECTION) {
+            self.direction.octet()?;
+        }
+        if is(presence::MATCHES) {
+            self.verdict.next(Ok)?;
+        }
+        if is(presence::RISK) {
+            self.risk.next(read_risk)?;
+        }
+        if is(presence::TAGS) {
+            self.tags.octet()?;
+        }
+        Ok(())
     }
 
     pub(super) fn next(&mut self, has: u64, record: &mut FlowRecord) -> Result<(), Damage> {

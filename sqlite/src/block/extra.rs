@@ -191,6 +191,16 @@ impl<'a> ValuesReader<'a> {
     }
 }
 
+impl ValuesReader<'_> {
+    fn pass(&mut self, budget: &mut Budget) -> Result<(), Damage> {
+        let utf8 = |octets| std::str::from_utf8(octets).map_err(|_| Damage::Utf8);
+        match self.tags.octet()? {
+            value::TEXT => self.texts.next(utf8).map(drop),
+            tag => value::read(tag, &mut self.others, budget, 0).map(drop),
+        }
+    }
+}
+
 impl<'a> ExtrasReader<'a> {
     pub(super) fn new(block: &mut Input<'a>) -> Result<Self, Damage> {
         let codes = ShortsReader::new(block)?;
@@ -231,6 +241,29 @@ impl<'a> ExtrasReader<'a> {
             extra.append(Cow::Owned((*name).to_owned()), column.next(&mut budget)?);
         }
         Ok(extra)
+    }
+}
+
+impl ExtrasReader<'_> {
+    /// Passes a row by.
+    pub(super) fn pass(&mut self) -> Result<(), Damage> {
+        let code = self.codes.next()?;
+        let mut budget = Budget::new();
+        if code == LOOSE {
+            for _ in 0..self.loose.count()? {
+                budget.text(&mut self.loose)?;
+                let tag = self.loose.octet()?;
+                value::read(tag, &mut self.loose, &mut budget, 0)?;
+            }
+            return Ok(());
+        }
+        let mut shape = Input(self.shapes.resolve(code, Ok)?);
+        while !shape.is_empty() {
+            let at = usize::try_from(shape.number()?).map_err(|_| Damage::Value("number of a name"))?;
+            let column = self.columns.get_mut(at).ok_or(Damage::Value("number of a name"))?;
+            column.pass(&mut budget)?;
+        }
+        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ impl NumberColumn {
 }
 
 /// Reads a [`NumberColumn`].
+#[derive(Clone)]
 pub(super) struct NumberReader<'a> {
     codes: ShortsReader<'a>,
     numbers: Input<'a>,
@@ -63,6 +64,15 @@ pub(super) struct Addresses {
 impl Addresses {
     pub(super) fn code(&mut self, address: IpAddr) -> u16 {
         self.list.code(address)
+    }
+
+    /// All, in the order of their codes.
+    pub(super) fn entries(&self) -> &[IpAddr] {
+        self.list.entries()
+    }
+
+    pub(super) const fn list(&self) -> &Dictionary<IpAddr> {
+        &self.list
     }
 
     pub(super) fn clear(&mut self) {
@@ -108,12 +118,26 @@ impl<'a> AddressesReader<'a> {
     }
 
     pub(super) fn resolve(&mut self, code: u16) -> Result<IpAddr, Damage> {
-        let Self { versions, four: [a, b, c, d], six, seen } = self;
-        let read = || match versions.octet()? {
-            4 => Ok(Ipv4Addr::new(a.octet()?, b.octet()?, c.octet()?, d.octet()?).into()),
-            6 => Ok(Ipv6Addr::from(six.array::<16>()?).into()),
-            _ => Err(Damage::Value("version of an address")),
-        };
-        seen.resolve(code, read).copied()
+        let Self { versions, four, six, seen } = self;
+        seen.resolve(code, || read(versions, four, six)).copied()
+    }
+
+    /// What `test` says of each entry that can be read, `most` at most; the list is as it was.
+    pub(super) fn judge<V>(&self, most: usize, mut test: impl FnMut(IpAddr) -> V) -> Vec<V> {
+        let (mut versions, mut four, mut six) = (self.versions, self.four, self.six);
+        let next = || read(&mut versions, &mut four, &mut six).ok().map(&mut test);
+        std::iter::from_fn(next).take(most).collect()
+    }
+}
+
+fn read(
+    versions: &mut Input<'_>,
+    [a, b, c, d]: &mut [Input<'_>; 4],
+    six: &mut Input<'_>,
+) -> Result<IpAddr, Damage> {
+    match versions.octet()? {
+        4 => Ok(Ipv4Addr::new(a.octet()?, b.octet()?, c.octet()?, d.octet()?).into()),
+        6 => Ok(Ipv6Addr::from(six.array::<16>()?).into()),
+        _ => Err(Damage::Value("version of an address")),
     }
 }

@@ -8,6 +8,7 @@ use super::column::{Column, Input, Micros, MicrosReader, Shorts, ShortsReader};
 use super::dictionary::{Memo, TextColumn, TextColumnReader, Texts, TextsReader, shared};
 use super::route::{Route, RouteReader};
 use super::{Damage, code, presence};
+use crate::filter::{Filters, Space, Term};
 
 /// Writes them, in this order.
 #[derive(Debug, Default)]
@@ -51,6 +52,15 @@ impl Observed {
         if let Some(exported) = &record.exported {
             self.route.push(exported);
         }
+    }
+
+    /// Adds the terms of what was pushed.
+    pub(super) fn gather(&self, filters: &mut Filters) {
+        filters.octets(Space::Source, &self.source.0);
+        filters.octets(Space::Kind, &self.kind.0);
+        self.name.entries().for_each(|name| filters.term(code::kind_term(code::OTHER, name)));
+        self.observer.entries().for_each(|name| filters.term(Term::exact(Space::Observer, name)));
+        self.route.gather(filters);
     }
 
     pub(super) fn clear(&mut self) {
@@ -99,15 +109,15 @@ fn read_origin(octets: &[u8]) -> Result<Arc<Origin>, Damage> {
 
 /// Reads them.
 pub(super) struct ObservedReader<'a> {
-    end: MicrosReader<'a>,
-    lasted: MicrosReader<'a>,
-    source: Input<'a>,
-    kind: Input<'a>,
-    name: TextColumnReader<'a, Text>,
-    observer: TextColumnReader<'a, Text>,
+    pub(super) end: MicrosReader<'a>,
+    pub(super) lasted: MicrosReader<'a>,
+    pub(super) source: Input<'a>,
+    pub(super) kind: Input<'a>,
+    pub(super) name: TextColumnReader<'a, Text>,
+    pub(super) observer: TextColumnReader<'a, Text>,
     origin: ShortsReader<'a>,
     origins: TextsReader<'a, Arc<Origin>>,
-    route: RouteReader<'a>,
+    pub(super) route: RouteReader<'a>,
 }
 
 impl<'a> ObservedReader<'a> {
@@ -123,6 +133,28 @@ impl<'a> ObservedReader<'a> {
             origins: TextsReader::new(block)?,
             route: RouteReader::new(block)?,
         })
+    }
+
+    /// Passes a row by.
+    pub(super) fn pass(&mut self, has: u64) -> Result<(), Damage> {
+        self.end.next()?;
+        if has & presence::LASTED != 0 {
+            self.lasted.next()?;
+        }
+        self.source.octet()?;
+        if self.kind.octet()? == code::OTHER {
+            self.name.next(shared)?;
+        }
+        if has & presence::OBSERVER != 0 {
+            self.observer.next(shared)?;
+        }
+        if has & presence::ORIGIN != 0 {
+            self.origins.resolve(self.origin.next()?, read_origin)?;
+        }
+        if has & presence::EXPORTED != 0 {
+            self.route.next()?;
+        }
+        Ok(())
     }
 
     pub(super) fn next(&mut self, has: u64, record: &mut FlowRecord) -> Result<(), Damage> {

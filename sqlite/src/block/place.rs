@@ -10,6 +10,7 @@ use weir_flow::{Asn, FlowRecord, Geo, Place, Text};
 use super::column::{Column, Input, Shorts, ShortsReader};
 use super::dictionary::{Memo, Texts, TextsReader};
 use super::{Damage, presence};
+use crate::filter::{Filters, Space, Term};
 
 const GEO: u8 = 1;
 const COUNTRY: u8 = 2;
@@ -27,20 +28,37 @@ pub(super) struct Places {
     dst: Shorts,
     list: Texts,
     memo: Memo<Place>,
+    /// Where in the list the places of the last row are.
+    spots: [usize; 2],
     scratch: Column,
 }
 
 impl Places {
     pub(super) fn push(&mut self, record: &FlowRecord) {
-        let Self { src, dst, list, memo, scratch } = self;
-        for (column, place) in [(src, &record.src_place), (dst, &record.dst_place)] {
+        let Self { src, dst, list, memo, spots: [from, to], scratch } = self;
+        for (column, spot, place) in [(src, from, &record.src_place), (dst, to, &record.dst_place)] {
             let Some(place) = place else { continue };
             let find = |place: &Place| {
                 describe(place, scratch);
                 (list.code(&scratch.0), list.last())
             };
-            column.push(memo.code(place, find));
+            let code = memo.code(place, find);
+            *spot = usize::from(code).checked_sub(1).unwrap_or_else(|| list.last());
+            column.push(code);
         }
+    }
+
+    /// Adds the terms of what was pushed.
+    pub(super) fn gather(&self, filters: &mut Filters) {
+        for place in self.list.entries().map_while(|octets| Located::read(octets).ok()) {
+            place.country.into_iter().for_each(|country| filters.term(Term::exact(Space::Country, country)));
+            place.asn.into_iter().for_each(|asn| filters.term(Term::exact(Space::Asn, &asn.to_le_bytes())));
+        }
+    }
+
+    /// Where in the list the places of the originator and the responder of the last row are, if it has them.
+    pub(super) const fn spots(&self) -> [usize; 2] {
+        self.spots
     }
 
     pub(super) fn clear(&mut self) {
@@ -94,6 +112,32 @@ fn describe(place: &Place, out: &mut Column) {
     }
 }
 
+/// What is searched for of a place.
+pub(super) struct Located<'a> {
+    pub(super) country: Option<&'a [u8]>,
+    pub(super) asn: Option<u32>,
+}
+
+impl<'a> Located<'a> {
+    /// From a place as it is written.
+    pub(super) fn read(octets: &'a [u8]) -> Result<Self, Damage> {
+        let mut input = Input(octets);
+        let has = input.octet()?;
+        let mut text = |bit| (has & bit != 0).then(|| input.text()).transpose();
+        let country = text(COUNTRY)?.filter(|_| has & GEO != 0).map(str::as_bytes);
+        text(COUNTRY_NAME)?;
+        text(CITY)?;
+        for bit in [LAT, LON] {
+            if has & bit != 0 {
+                input.real()?;
+            }
+        }
+        let asn = (has & ASN != 0).then(|| input.number()).transpose()?;
+        let asn = asn.map(u32::try_from).transpose().map_err(|_| Damage::Value("AS number"))?;
+        Ok(Self { country, asn })
+    }
+}
+
 fn read(octets: &[u8]) -> Result<Arc<Place>, Damage> {
     let mut input = Input(octets);
     let has = input.octet()?;
@@ -124,9 +168,9 @@ fn read(octets: &[u8]) -> Result<Arc<Place>, Damage> {
 
 /// Reads them.
 pub(super) struct PlacesReader<'a> {
-    src: ShortsReader<'a>,
-    dst: ShortsReader<'a>,
-    list: TextsReader<'a, Arc<Place>>,
+    pub(super) src: ShortsReader<'a>,
+    pub(super) dst: ShortsReader<'a>,
+    pub(super) list: TextsReader<'a, Arc<Place>>,
 }
 
 impl<'a> PlacesReader<'a> {
@@ -136,6 +180,16 @@ impl<'a> PlacesReader<'a> {
             dst: ShortsReader::new(block)?,
             list: TextsReader::new(block)?,
         })
+    }
+
+    /// Passes a row by.
+    pub(super) fn pass(&mut self, has: u64) -> Result<(), Damage> {
+        for (bit, column) in [(presence::SRC_PLACE, &mut self.src), (presence::DST_PLACE, &mut self.dst)] {
+            if has & bit != 0 {
+                self.list.resolve(column.next()?, read)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn next(&mut self, has: u64, record: &mut FlowRecord) -> Result<(), Damage> {

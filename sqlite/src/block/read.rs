@@ -12,16 +12,17 @@ use super::enriched::EnrichedReader;
 use super::extra::ExtrasReader;
 use super::list::NumberReader;
 use super::observed::ObservedReader;
+use super::scan::Scan;
+use super::stamp::StampsReader;
 use super::{
-    COLUMNS, KEPT_BUFFER_BYTES, LINES, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_BLOCK_TEXT, MAX_RECORD_BYTES,
-    presence,
+    COLUMNS, KEPT_BUFFER_BYTES, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_BLOCK_TEXT, MAX_RECORD_BYTES, presence,
 };
 
 /// What is wrong with a block.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
     /// Another version wrote it.
-    #[error("unknown encoding {0}")]
+    #[error("encoding {0}, written by {age} version", age = if *.0 < COLUMNS { "an earlier" } else { "a later" })]
     Encoding(u8),
     /// It says that it is larger than it may be.
     #[error("{0} bytes where {MAX_BLOCK_BYTES} are the most")]
@@ -95,7 +96,8 @@ impl Decoder {
         Ok(Self { raw: Vec::new(), line: Vec::new(), decompressor: Decompressor::new()? })
     }
 
-    /// Hands the rows of `block` whose places in it, from 0, are `wanted` to `take`, ascending: place and JSON object.
+    /// Hands the rows of `block` whose places in it, from 0, are `wanted` to `take`, ascending: place, when it was stored in
+    /// milliseconds, and JSON object.
     ///
     /// # Errors
     /// What is wrong with the block; rows before the damage may have been handed over.
@@ -103,22 +105,14 @@ impl Decoder {
         &mut self,
         block: Packed<'_>,
         wanted: Range<u64>,
-        mut take: impl FnMut(u64, &str),
+        mut take: impl FnMut(u64, i64, &str),
     ) -> Result<(), Damage> {
         self.unpack(block)?;
-        let is_wanted = |place: &u64| wanted.contains(place);
-        if block.encoding == LINES {
-            let lines = std::str::from_utf8(&self.raw).map_err(|_| Damage::Utf8)?.lines();
-            (0..)
-                .zip(lines)
-                .filter(|(place, _)| is_wanted(place))
-                .for_each(|(place, line)| take(place, line));
-            return Ok(());
-        }
         let mut text = 0;
-        for (place, record) in (0..wanted.end).zip(Records::new(&self.raw, block.rows)?) {
-            let record = record?;
-            if !is_wanted(&place) {
+        let mut records = Records::new(&self.raw, block.rows)?;
+        for place in 0..wanted.end.min(block.rows) {
+            let Some(record) = records.next().transpose()? else { break };
+            if place < wanted.start {
                 continue;
             }
             self.line.clear();
@@ -130,7 +124,7 @@ impl Decoder {
             if text > MAX_BLOCK_TEXT {
                 return Err(Damage::TextTooLong);
             }
-            take(place, std::str::from_utf8(&self.line).map_err(|_| Damage::Utf8)?);
+            take(place, records.stored_at(), std::str::from_utf8(&self.line).map_err(|_| Damage::Utf8)?);
         }
         Ok(())
     }
@@ -138,20 +132,24 @@ impl Decoder {
     /// The records of `block`, in order of their rows.
     ///
     /// # Errors
-    /// What is wrong with the block as a whole; also with one of encoding 1, which holds no columns.
+    /// What is wrong with the block as a whole.
     pub fn records(&mut self, block: Packed<'_>) -> Result<Records<'_>, Damage> {
-        if block.encoding != COLUMNS {
-            return Err(Damage::Encoding(block.encoding));
-        }
         self.unpack(block)?;
         Records::new(&self.raw, block.rows)
     }
 
+    /// `block`, to be searched.
+    ///
+    /// # Errors
+    /// As [`Decoder::records`].
+    pub fn scan(&mut self, block: Packed<'_>) -> Result<Scan<'_>, Damage> {
+        self.unpack(block)?;
+        Scan::new(&self.raw, block.rows)
+    }
+
     /// Fills `raw`, whose length is what it should be then.
     fn unpack(&mut self, block: Packed<'_>) -> Result<(), Damage> {
-        if ![LINES, COLUMNS].contains(&block.encoding) {
-            return Err(Damage::Encoding(block.encoding));
-        }
+        known(block.encoding)?;
         let length = usize::try_from(block.raw_bytes).ok().filter(|&length| length <= MAX_BLOCK_BYTES);
         let length = length.ok_or(Damage::TooLong(block.raw_bytes))?;
         self.raw.clear();
@@ -161,24 +159,25 @@ impl Decoder {
         if found != length {
             return Err(Damage::Length { found: found as u64, expected: block.raw_bytes });
         }
-        if block.encoding == LINES {
-            let found = self.raw.iter().filter(|&&byte| byte == b'\n').count() as u64;
-            if found != block.rows {
-                return Err(Damage::Rows { found, expected: block.rows });
-            }
-        }
         Ok(())
     }
+}
+
+/// Refuses every encoding but the one that is written.
+const fn known(encoding: u8) -> Result<(), Damage> {
+    if encoding == COLUMNS { Ok(()) } else { Err(Damage::Encoding(encoding)) }
 }
 
 /// The records of a block, from its columns. After an error there are no more.
 pub struct Records<'a> {
     left: u64,
-    has: NumberReader<'a>,
-    observed: ObservedReader<'a>,
-    ends: EndsReader<'a>,
-    enriched: EnrichedReader<'a>,
-    extra: ExtrasReader<'a>,
+    stored_at: i64,
+    pub(super) stamps: StampsReader<'a>,
+    pub(super) has: NumberReader<'a>,
+    pub(super) observed: ObservedReader<'a>,
+    pub(super) ends: EndsReader<'a>,
+    pub(super) enriched: EnrichedReader<'a>,
+    pub(super) extra: ExtrasReader<'a>,
 }
 
 impl<'a> Records<'a> {
@@ -191,16 +190,15 @@ impl<'a> Records<'a> {
             return Err(Damage::TooLong(columns.len() as u64));
         }
         let mut block = Input(columns);
-        let version = block.octet()?;
-        if version != COLUMNS {
-            return Err(Damage::Encoding(version));
-        }
+        known(block.octet()?)?;
         let found = block.number()?;
         if found != rows || found > MAX_BLOCK_ROWS as u64 {
             return Err(Damage::Rows { found, expected: rows });
         }
         let records = Self {
             left: rows,
+            stored_at: 0,
+            stamps: StampsReader::new(&mut block, rows)?,
             has: NumberReader::new(&mut block)?,
             observed: ObservedReader::new(&mut block)?,
             ends: EndsReader::new(&mut block)?,
@@ -210,7 +208,14 @@ impl<'a> Records<'a> {
         if block.is_empty() { Ok(records) } else { Err(Damage::Rest) }
     }
 
+    /// When the record that was answered last was stored, milliseconds.
+    #[must_use]
+    pub const fn stored_at(&self) -> i64 {
+        self.stored_at
+    }
+
     fn read(&mut self) -> Result<FlowRecord, Damage> {
+        self.stored_at = self.stamps.next()?;
         let has = self.has.next()?;
         if has & !presence::ALL != 0 {
             return Err(Damage::Value("set of fields"));
@@ -223,6 +228,21 @@ impl<'a> Records<'a> {
             record.extra = Some(Box::new(self.extra.next()?));
         }
         Ok(record)
+    }
+
+    /// Passes a row by, without making its record.
+    pub(super) fn pass(&mut self) -> Result<(), Damage> {
+        let Some(left) = self.left.checked_sub(1) else { return Err(Damage::Short) };
+        self.left = left;
+        self.stored_at = self.stamps.next()?;
+        let has = self.has.next()?;
+        self.observed.pass(has)?;
+        self.ends.pass(has)?;
+        self.enriched.pass(has)?;
+        if has & presence::EXTRA != 0 {
+            self.extra.pass()?;
+        }
+        Ok(())
     }
 }
 

@@ -5,13 +5,14 @@ use weir_flow::Exported;
 use super::Damage;
 use super::column::{Column, Input, Shorts, ShortsReader};
 use super::list::{Addresses, AddressesReader, NumberColumn, NumberReader};
+use crate::filter::{Filters, Term};
 
 /// Which parts of [`Exported`] there are, by bit.
-const EXPORTER: u8 = 1;
+pub(super) const EXPORTER: u8 = 1;
 const DOMAIN: u8 = 2;
 const INGRESS: u8 = 4;
 const EGRESS: u8 = 8;
-const NEXT_HOP: u8 = 16;
+pub(super) const NEXT_HOP: u8 = 16;
 const SRC_AS: u8 = 32;
 const DST_AS: u8 = 64;
 const SAMPLING: u8 = 128;
@@ -55,6 +56,11 @@ impl Route {
         self.has.octet(has);
     }
 
+    /// Adds the terms of what was pushed. Next hops come with the exporters, whose list they share: they are few.
+    pub(super) fn gather(&self, filters: &mut Filters) {
+        self.addresses.entries().iter().for_each(|&address| filters.term(Term::exporter(address)));
+    }
+
     pub(super) fn clear(&mut self) {
         self.has.clear();
         self.exporter.clear();
@@ -74,10 +80,10 @@ impl Route {
 
 /// Reads them.
 pub(super) struct RouteReader<'a> {
-    has: Input<'a>,
-    exporter: ShortsReader<'a>,
-    next_hop: ShortsReader<'a>,
-    addresses: AddressesReader<'a>,
+    pub(super) has: Input<'a>,
+    pub(super) exporter: ShortsReader<'a>,
+    pub(super) next_hop: ShortsReader<'a>,
+    pub(super) addresses: AddressesReader<'a>,
     numbers: [NumberReader<'a>; 6],
 }
 
@@ -97,6 +103,14 @@ impl<'a> RouteReader<'a> {
                 NumberReader::new(block)?,
             ],
         })
+    }
+
+    /// The sampling of the next row.
+    pub(super) fn sampling(&mut self) -> Result<Option<u32>, Damage> {
+        let has = self.has.octet()?;
+        let [.., sampling] = &mut self.numbers;
+        let number = (has & SAMPLING != 0).then(|| sampling.next()).transpose()?;
+        number.map(u32::try_from).transpose().map_err(|_| Damage::Value("number of 32 bits"))
     }
 
     pub(super) fn next(&mut self) -> Result<Exported, Damage> {

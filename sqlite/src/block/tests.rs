@@ -1,6 +1,6 @@
 //! What is written is read back, whatever a record holds; what is not a block is refused and harms nobody.
 
-mod made;
+pub(crate) mod made;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use made::{record, records};
 
 use super::size::Bound;
 use super::{
-    COLUMNS, Damage, Decoder, Encoder, KEPT_BUFFER_BYTES, LINES, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS,
-    MAX_BLOCK_TEXT, MAX_DEPTH, MAX_RECORD_BYTES, Packed, Push, Records, Sealed,
+    COLUMNS, Damage, Decoder, Encoder, KEPT_BUFFER_BYTES, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_BLOCK_TEXT,
+    MAX_DEPTH, MAX_RECORD_BYTES, Packed, Push, Records, Sealed,
 };
 use crate::MaxRecordBytes;
 
@@ -39,7 +39,7 @@ fn packed<'a>(sealed: &Sealed<'a>) -> Packed<'a> {
 
 fn lines(decoder: &mut Decoder, block: Packed<'_>) -> Result<Vec<String>, Damage> {
     let mut lines = Vec::new();
-    decoder.lines(block, 0..block.rows, |_, line| lines.push(line.to_owned()))?;
+    decoder.lines(block, 0..block.rows, |_, _, line| lines.push(line.to_owned()))?;
     Ok(lines)
 }
 
@@ -118,24 +118,55 @@ fn rows_are_read_from_the_middle_of_a_block() {
     let sealed = encoder.seal().unwrap();
     let mut read = Vec::new();
     let mut decoder = Decoder::new().unwrap();
-    decoder.lines(packed(&sealed), 40..43, |place, line| read.push((place, line.to_owned()))).unwrap();
+    decoder.lines(packed(&sealed), 40..43, |place, _, line| read.push((place, line.to_owned()))).unwrap();
     let expected: Vec<_> = (40..43_u64).map(|place| (place, json(&at(place.cast_signed())))).collect();
     assert_eq!(read, expected);
 }
 
 #[test]
-fn a_block_of_lines_is_read_as_older_versions_wrote_it() {
-    let expected: Vec<_> = [5, -3, 9].map(|ms| json(&at(ms))).into();
-    let text: String = expected.iter().map(|line| format!("{line}\n")).collect();
-    let data = zstd::bulk::compress(text.as_bytes(), 3).unwrap();
-    let block = Packed { encoding: LINES, raw_bytes: text.len() as u64, rows: 3, data: &data };
+fn a_block_in_the_encoding_of_an_earlier_version_is_told_as_that() {
+    let data = zstd::bulk::compress(&[2, 0], 1).unwrap();
     let mut decoder = Decoder::new().unwrap();
-    assert_eq!(lines(&mut decoder, block).unwrap(), expected);
-    assert!(matches!(
-        lines(&mut decoder, Packed { rows: 4, ..block }),
-        Err(Damage::Rows { found: 3, expected: 4 })
-    ));
-    assert!(matches!(decoder.records(block), Err(Damage::Encoding(LINES))));
+    for (encoding, told) in [(1, "an earlier version"), (2, "an earlier version"), (4, "a later version")] {
+        let block = Packed { encoding, raw_bytes: 2, rows: 1, data: &data };
+        let damage = lines(&mut decoder, block).unwrap_err();
+        assert!(matches!(damage, Damage::Encoding(found) if found == encoding), "{damage}");
+        assert!(damage.to_string().contains(told), "{damage}");
+    }
+    assert!(matches!(Records::new(&[2, 0], 1), Err(Damage::Encoding(2))));
+}
+
+#[test]
+fn a_block_knows_when_each_row_was_stored_and_what_a_search_asks_first() {
+    let mut risk = Risk::default();
+    risk.add(Reason::ThreatMatch, 60);
+    let threat = weir_flow::Match {
+        indicator: "198.51.100.7".into(),
+        kind: weir_flow::IndicatorKind::Ip,
+        category: "botnet".into(),
+        confidence: 90,
+        source: "list".into(),
+        field: weir_flow::Field::DstIp,
+    };
+    let verdict = Some(Verdict { matches: vec![threat] });
+    let listed = FlowRecord { risk: Some(risk), verdict, ..at(30) };
+    let mut encoder = Encoder::new(MaxRecordBytes::default()).unwrap();
+    for (stamp, record) in [(1_000, at(50)), (1_000, listed), (3_000, at(40)), (2_000, at(45))] {
+        encoder.stored_at(stamp);
+        assert_eq!(encoder.push(&record), Push::Kept);
+    }
+    let sealed = encoder.seal().unwrap();
+    assert_eq!((sealed.first_processed_at, sealed.processed_at), (1_000, 3_000));
+    assert_eq!((sealed.min_ts, sealed.max_ts, sealed.threats), (30, 50, 1));
+    assert_eq!(sealed.max_risk, Some(60));
+    let mut decoder = Decoder::new().unwrap();
+    let mut stamps = Vec::new();
+    decoder.lines(packed(&sealed), 1..4, |place, stamp, _| stamps.push((place, stamp))).unwrap();
+    assert_eq!(stamps, [(1, 1_000), (2, 3_000), (3, 3_000)]);
+    encoder.stored_at(500);
+    encoder.push(&at(1));
+    let next = encoder.seal().unwrap();
+    assert_eq!((next.first_processed_at, next.max_risk, next.threats), (500, None, 0));
 }
 
 #[test]

@@ -53,7 +53,8 @@ impl Control {
         refused: &[Undelivered],
         now: Timestamp,
     ) -> Result<(), Error> {
-        let Self { db, path } = self;
+        self.wait_for_log(0)?;
+        let Self { db, path, .. } = self;
         let write = |db: &mut Connection| {
             let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             let Some(ring) = Ring::find(&tx, tenant)? else { return Ok(()) };
@@ -63,7 +64,7 @@ impl Control {
                 letters.put(one, now)?;
             }
             let before = cursor(&tx, ring.ring, output)?;
-            let last = (*rows.end()).min(ring.next_row.saturating_sub(1));
+            let last = (*rows.end()).min(ring.newest(&tx)?.0.saturating_sub(1));
             if *rows.start() <= before.saturating_add(1) && last > before {
                 tx.prepare_cached(
                     "REPLACE INTO cursor (ring, output, row, updated_at) VALUES (?1, ?2, ?3, ?4)",
@@ -87,7 +88,8 @@ impl Control {
         failed: &Undelivered,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let Self { db, path } = self;
+        self.wait_for_log(0)?;
+        let Self { db, path, .. } = self;
         let write = |db: &mut Connection| {
             let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             Letters { db: &tx, tenant, output }.put(failed, now)?;

@@ -2,12 +2,14 @@
 
 use rusqlite::{Connection, Params, params};
 
-use super::{MAX_DEAD_LETTERS, delete};
+use super::{MAX_DEAD_LETTERS, MAX_LETTER_BYTES, delete};
 use crate::ring::unsigned;
 use crate::trim::{AHEAD_MS, CLOCK_FLOOR, DAY_MS};
 
 /// Letters take at most this part of what the store may take, so that they never push all rows out.
 const BUDGET_SHARE: u64 = 8;
+/// One letter takes at most this part, so that a commit has room for it beside rows.
+const LETTER_SHARE: u64 = 16;
 /// Letters that one piece of work deletes at most, and their octets: commits wait meanwhile.
 pub(super) const PIECE_LETTERS: i64 = 1_000;
 const PIECE_BYTES: u64 = 8 << 20;
@@ -16,6 +18,7 @@ const PIECE_BYTES: u64 = 8 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
     bytes: u64,
+    longest: usize,
 }
 
 /// What a look at the bounds removed.
@@ -28,7 +31,14 @@ pub(crate) struct Expired {
 impl Bound {
     /// `wanted` octets, as far as `ceiling`, what the whole store may take, has room for them.
     pub(crate) fn new(wanted: u64, ceiling: u64) -> Self {
-        Self { bytes: wanted.min(ceiling / BUDGET_SHARE) }
+        let longest = usize::try_from(ceiling / LETTER_SHARE)
+            .map_or(MAX_LETTER_BYTES, |share| share.min(MAX_LETTER_BYTES));
+        Self { bytes: wanted.min(ceiling / BUDGET_SHARE), longest }
+    }
+
+    /// Octets that one letter may have.
+    pub(crate) const fn longest(self) -> usize {
+        self.longest
     }
 
     /// Makes room for a letter of `bytes` octets. The largest group gives first, so that a flood to one destination or

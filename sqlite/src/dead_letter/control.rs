@@ -9,7 +9,7 @@ use super::{
 };
 use crate::control::Control;
 use crate::error::{Doing, Error};
-use crate::ring::signed;
+use crate::ring::{signed, unsigned};
 
 impl Control {
     /// The letters of `selection` after number `after`, in the order in which they were written: at most `limit`,
@@ -52,15 +52,18 @@ impl Control {
     }
 
     /// Writes a letter; answers its number. `None` when there are [`MAX_DEAD_LETTERS`] or its payload is longer than
-    /// [`MAX_LETTER_BYTES`]: it is not kept then, which is for the caller to count.
+    /// [`MAX_LETTER_BYTES`] or than the log may grow by: it is not kept then, which is for the caller to count.
     ///
     /// # Errors
     /// [`Error::Full`], and what else the disk answers.
     pub fn add_dead_letter(&mut self, letter: &NewLetter<'_>, now: Timestamp) -> Result<Option<i64>, Error> {
-        self.change(|db| {
+        let bytes = letter.payload.len() as u64;
+        if letter.payload.len() > MAX_LETTER_BYTES || !self.may_change(bytes) {
+            return Ok(None);
+        }
+        self.change_of(bytes, |db| {
             let (letters, _) = bound::totals(db)?;
-            let fits = letters < MAX_DEAD_LETTERS && letter.payload.len() <= MAX_LETTER_BYTES;
-            fits.then(|| insert(db, letter, now.millis())).transpose()
+            (letters < MAX_DEAD_LETTERS).then(|| insert(db, letter, now.millis())).transpose()
         })
     }
 
@@ -97,8 +100,26 @@ impl Control {
     /// Counts a vain attempt for the letters of these numbers; answers how many there were.
     ///
     /// # Errors
-    /// What the disk answers; none is counted then.
+    /// What the disk answers; none is counted then, or only the first of very long ones.
     pub fn bump_retries(&mut self, ids: &[i64]) -> Result<u64, Error> {
-        self.change(|db| bump(db, ids.iter().copied()))
+        let bytes = self.bytes_of(ids)?;
+        if self.may_change(bytes) {
+            return self.change_of(bytes, |db| bump(db, ids.iter().copied()));
+        }
+        // A letter is written anew when its number of attempts gets longer, and all of them may be too much at once.
+        ids.iter().try_fold(0, |found, &id| {
+            let bytes = self.bytes_of(&[id])?;
+            Ok(found + self.change_of(bytes, |db| bump(db, [id]))?)
+        })
+    }
+
+    /// Octets of the letters of these numbers.
+    fn bytes_of(&self, ids: &[i64]) -> Result<u64, Error> {
+        let sum = || -> rusqlite::Result<u64> {
+            let sql = "SELECT coalesce(sum(bytes), 0) FROM dead_letter WHERE dead_letter = ?1";
+            let mut statement = self.db.prepare_cached(sql)?;
+            ids.iter().try_fold(0, |sum, id| Ok(sum + statement.query_row([id], |row| unsigned(row, 0))?))
+        };
+        sum().doing("read", &self.path)
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Kept {
     pub(crate) expired: u64,
     /// Records that are neither row nor letter.
     pub(crate) lost: u64,
+    /// Octets of the new letters.
+    pub(crate) bytes: u64,
 }
 
 impl Replays {
@@ -98,7 +100,8 @@ impl Replays {
                 self.stay.insert(letter);
                 continue;
             }
-            let (payload, reason) = payload(item.record);
+            let longest = bound.map_or(MAX_LETTER_BYTES, Bound::longest);
+            let (payload, reason) = payload(item.record, longest);
             let room = bound.map_or(Ok(None), |bound| bound.make_room(db, payload.len() as u64))?;
             let Some(expired) = room else {
                 kept.lost += 1;
@@ -106,6 +109,7 @@ impl Replays {
             };
             kept.expired += expired;
             kept.added += 1;
+            kept.bytes += payload.len() as u64;
             insert(db, &letter_of(tenant, reason, &payload), now_ms)?;
         }
         Ok(())
@@ -125,16 +129,16 @@ fn letter_of<'a>(tenant: &'a TenantId, reason: &'a str, payload: &'a str) -> New
 
 /// The JSON of a record and why it is a letter. Of a record too long for a letter, or with a value in `extra` that is no
 /// JSON, what identifies it.
-fn payload(record: &FlowRecord) -> (String, &'static str) {
+fn payload(record: &FlowRecord, longest: usize) -> (String, &'static str) {
     let memory = record.extra.as_deref().map_or(0, Extra::bytes);
-    if memory > 2 * MAX_LETTER_BYTES {
+    if memory > 2 * longest {
         return (identity(record, memory), TOO_LARGE);
     }
     let mut json = Vec::new();
     let written = record.write_json(&mut json);
     let length = json.len();
     match (written, String::from_utf8(json)) {
-        (Ok(()), Ok(text)) if length <= MAX_LETTER_BYTES => (text, TOO_LARGE),
+        (Ok(()), Ok(text)) if length <= longest => (text, TOO_LARGE),
         (Ok(()), Ok(_)) => (identity(record, length), TOO_LARGE),
         _ => (identity(record, length), UNWRITABLE),
     }

@@ -139,6 +139,9 @@ fn listed(record: &FlowRecord) -> Match {
     }
 }
 
+/// Later than this the oldest commit of a tail is old.
+pub(crate) const HOUR_MS: i64 = 3_600_000;
+
 pub(crate) fn bookmark(input: &str, position: u64) -> Option<Bookmark> {
     Some(Bookmark { input: input.into(), position: position.to_string().into() })
 }
@@ -157,4 +160,25 @@ pub(crate) fn all_rows(reader: &Reader, tenant: &TenantId) -> Vec<StoredRow> {
     let newest = reader.recent(tenant, 1, Order::NewestFirst, soon()).unwrap();
     assert_eq!(newest.first(), rows.last());
     rows
+}
+
+/// `cargo test` builds examples beside the tests; `cargo test --test kill` alone takes the one built before.
+pub(crate) fn example(name: &str) -> std::path::PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name);
+    assert!(built.exists(), "{built:?} is missing: cargo build -p weir-store --examples");
+    built
+}
+
+/// Says loudly that a test did not run, and why: on stderr and, where `WEIR_SKIPPED` names a file, at the end of it.
+/// With `CI=true` that is a failure.
+pub(crate) fn skip(reason: &str) {
+    use std::io::Write;
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI runs every test, but: {reason}");
+    let test = std::thread::current().name().unwrap_or("test").to_owned();
+    eprintln!("SKIPPED {test}: {reason}");
+    if let Some(path) = std::env::var_os("WEIR_SKIPPED") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        writeln!(file, "SKIPPED {test}: {reason}").unwrap();
+    }
 }

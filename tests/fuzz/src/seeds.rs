@@ -68,6 +68,8 @@ fn main() {
     requests(&Folder::new(&root, "http_head"));
     records(&Folder::new(&root, "ingest_json"));
     blocks(&Folder::new(&root, "block"));
+    blocks(&Folder::new(&root, "block_scan"));
+    hours(&Folder::new(&root, "hour_totals"));
 }
 
 fn at(text: &str) -> SocketAddr {
@@ -377,6 +379,29 @@ fn blocks(folder: &Folder) {
         let extra = Extra::from_iter(names.into_iter().zip(values));
         records.iter_mut().for_each(|record| record.extra = Some(Box::new(extra.clone())));
         folder.write(&format!("{}-extra", group.name), block(&records));
+    }
+}
+
+/// Frames of totals as `sqlite/src/hour/pack.rs` describes them, with one key and with two that have lost something.
+fn hours(folder: &Folder) {
+    for dimension in 0..7 {
+        let key = match dimension {
+            0 => vec![192, 0, 2, 1],
+            2 | 3 => vec![0, 0, 1, 187],
+            _ => b"a.example".to_vec(),
+        };
+        let longer = match dimension {
+            0 => vec![0, 4, 198, 51, 100, 7],
+            2 | 3 => vec![2, 2, 3, 4],
+            _ => vec![9, 1, b'x'],
+        };
+        let length = [u8::try_from(key.len()).expect("a short key")];
+        let span = [dimension, 5, 1, 90];
+        let one = [&span[..], &[0; 6], &[1, 0], &length, &key, &[100, 1, 1, 0]].concat();
+        let two = [&span[..], &[7, 3, 2, 0, 0, 0], &[2, 0], &length, &key, &longer].concat();
+        let two = [&two[..], &[100, 1, 4, 1, 1, 1], &[7, 0, 3, 0, 2, 0], &[4, b'o', b'r', b'g', 0]].concat();
+        folder.write(&format!("{dimension}-one"), one);
+        folder.write(&format!("{dimension}-two"), two);
     }
 }
 

@@ -12,19 +12,27 @@ const ROWS: usize = 2;
 fuzz_target!(|input: &[u8]| {
     let Some((rows, columns)) = input.split_first_chunk::<ROWS>() else { return };
     let rows = u16::from_le_bytes(*rows).into();
-    let Ok(records) = Records::new(columns, rows) else { return };
-    let records: Vec<_> = records.map_while(Result::ok).collect();
+    let Ok(mut records) = Records::new(columns, rows) else { return };
+    let mut read = Vec::new();
+    while let Some(Ok(record)) = records.next() {
+        read.push((records.stored_at(), record));
+    }
     let mut encoder = Encoder::new(MaxRecordBytes::default()).expect("zstd has memory");
     // Longer ones are what the encoder refuses; that is not what is looked at here.
-    let kept: Vec<_> = records.iter().take_while(|record| encoder.push(record) == Push::Kept).collect();
+    let kept = read.iter().take_while(|(stored_at, record)| {
+        encoder.stored_at(*stored_at);
+        encoder.push(record) == Push::Kept
+    });
+    let kept: Vec<_> = kept.collect();
     if kept.is_empty() {
         return;
     }
     let sealed = encoder.seal().expect("zstd has memory");
     let mut again = Records::new(sealed.raw, sealed.count).expect("what was just written can be read");
-    for record in kept {
+    for (stored_at, record) in kept {
         let read = again.next().expect("as many rows").expect("each row can be read");
         assert_eq!(json(&read), json(record));
+        assert_eq!(again.stored_at(), *stored_at);
     }
 });
 

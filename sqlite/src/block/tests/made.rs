@@ -139,7 +139,7 @@ fn extra() -> impl Strategy<Value = Box<Extra>> {
 }
 
 prop_compose! {
-    pub(super) fn who()(
+    pub(crate) fn who()(
         start in instant(),
         lasted in end(),
         source in prop::sample::select(&Source::ALL[..]),
@@ -165,7 +165,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(super) fn record()(
+    pub(crate) fn record()(
         record in who(),
         counts in any::<[u64; 4]>(),
         (tcp_flags_out, tcp_flags_in) in (of(any::<u8>()), of(any::<u8>())),
@@ -193,7 +193,7 @@ prop_compose! {
 }
 
 /// A few records, each several times, as one allocation and as several.
-pub(super) fn records() -> impl Strategy<Value = Vec<FlowRecord>> {
+pub(crate) fn records() -> impl Strategy<Value = Vec<FlowRecord>> {
     vec(record(), 1..8).prop_flat_map(|records| {
         let one = prop::sample::select(records);
         vec(one, 1..24)

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
+use weir_ti::Index;
 use weir_web::Web;
 
 use crate::care::display::Display;
@@ -23,9 +24,10 @@ use crate::clock::Clock;
 use crate::collect::kept::Keeper;
 use crate::config::Config;
 use crate::error::RunError;
+use crate::hunt::{self, News};
 use crate::intake;
 use crate::link::{self, Receiver, Sender};
-use crate::metrics::{Metrics, Sampler};
+use crate::metrics::{Hunting, Metrics, Sampler};
 use crate::notify::{self, Notifier};
 use crate::pipeline::{self, Enricher, Knowledge, Shared};
 use crate::signals::{Signal, Signals};
@@ -60,6 +62,7 @@ pub struct Agent {
     knowledge: Arc<Shared>,
     prepare: Prepare,
     reload: Reload,
+    news: Option<Arc<News>>,
     metrics: Arc<Metrics>,
     inputs: Inputs,
     carrier: intake::Worker,
@@ -105,7 +108,11 @@ impl Agent {
         let inputs = Inputs::plan(&config, input, &to_pipeline, dirs, clock);
         let (points, collecting) = (inputs.points.clone(), Arc::clone(&inputs.collecting));
         let metrics = Metrics::new(clock.monotonic(), points, links, collecting);
-        let metrics = Arc::new(metrics.with_following(Arc::clone(&inputs.following)));
+        let metrics = metrics.with_following(Arc::clone(&inputs.following));
+        let news = config.hunt.enabled.then(|| knowledge.current().indicators.digest());
+        let news = news.map(|digest| Arc::new(News::new(digest)));
+        let hunting = if news.is_some() { Hunting::new() } else { Hunting::default() };
+        let metrics = Arc::new(metrics.with_hunting(Arc::new(hunting)));
         let preset = uplink::preset(&config.splunk, &config.elastic);
         let uplink = Uplink::new(place.dir.clone(), &standing.about(), preset, stop.clone(), clock);
         let shared = Arc::clone(&knowledge);
@@ -130,6 +137,7 @@ impl Agent {
             knowledge,
             prepare,
             reload,
+            news,
             metrics,
             inputs,
             carrier,
@@ -159,6 +167,7 @@ impl Agent {
             knowledge,
             prepare,
             reload,
+            news,
             metrics,
             inputs,
             carrier,
@@ -173,12 +182,11 @@ impl Agent {
         } = self;
         // The directory of a ring for one run outlives the threads that use it.
         let Place { dir, writer, config: store, temporary: _temporary, steadfast, .. } = place;
-        let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).unwrap_or_else(|error| {
-            warn!("cannot reach the service manager: {error}");
-            Notifier::default()
-        });
+        let notifier = notifier();
         let mut supervisor = Supervisor::new(Some(signals.waker()));
         let (to_pipeline, from_inputs, to_store, from_pipeline) = links;
+        let ways = (&to_pipeline, &to_store, &stop, clock);
+        start_hunt(&mut supervisor, &config, &knowledge, news.as_ref(), &metrics, &dir, ways)?;
         let storing = storing::Worker {
             from: from_pipeline,
             writer,
@@ -206,6 +214,7 @@ impl Agent {
             knowledge,
             prepare,
             reload,
+            news,
             metrics,
             display,
             keeper: keeper.clone(),
@@ -254,6 +263,8 @@ struct Care {
     knowledge: Arc<Shared>,
     prepare: Prepare,
     reload: Reload,
+    /// Told which indicators are new, if that is wanted.
+    news: Option<Arc<News>>,
     metrics: Arc<Metrics>,
     display: Display,
     keeper: Keeper,
@@ -319,8 +330,19 @@ impl Care {
     }
 
     fn refresh_indicators(&self) {
+        let before = self.knowledge.current().indicators.index();
         for notice in self.knowledge.current().indicators.refresh() {
             warn!("{notice}");
+        }
+        self.tell_news(&before);
+    }
+
+    /// Says what is in use now where `before` was.
+    fn tell_news(&self, before: &Index) {
+        let indicators = &self.knowledge.current().indicators;
+        let after = indicators.index();
+        if let Some(news) = self.news.as_ref().filter(|_| !std::ptr::eq(before, &*after)) {
+            news.changed(before, &after, indicators.digest(), self.clock.now());
         }
     }
 
@@ -334,7 +356,9 @@ impl Care {
                 self.config.ti = again.ti;
                 self.config.risk = again.risk;
                 self.config.networks = again.networks;
+                let before = self.knowledge.current().indicators.index();
                 self.knowledge.replace((self.prepare)(&self.config, self.clock));
+                self.tell_news(&before);
                 info!("reloaded log, networks, geo, ti and risk; other sections apply at the next start");
             }
             Err(problem) => {
@@ -345,6 +369,42 @@ impl Care {
         }
         self.notifier.ready();
     }
+}
+
+/// The way to the service manager, if one started this process.
+fn notifier() -> Notifier {
+    Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).unwrap_or_else(|error| {
+        warn!("cannot reach the service manager: {error}");
+        Notifier::default()
+    })
+}
+
+/// Starts the hunt for new indicators, if that is wanted.
+fn start_hunt(
+    supervisor: &mut Supervisor,
+    config: &Config,
+    knowledge: &Arc<Shared>,
+    news: Option<&Arc<News>>,
+    metrics: &Arc<Metrics>,
+    dir: &Path,
+    (to_pipeline, to_store, stop, clock): (&Sender, &Sender, &Stop, Clock),
+) -> Result<(), RunError> {
+    let Some(news) = news else { return Ok(()) };
+    let worker = hunt::Worker {
+        config: config.hunt.clone(),
+        dir: dir.to_owned(),
+        knowledge: Arc::clone(knowledge),
+        news: Arc::clone(news),
+        to_pipeline: to_pipeline.clone(),
+        to_store: to_store.clone(),
+        slice: hunt::SLICE,
+        max_sightings: hunt::MAX_SIGHTINGS,
+        hunting: Arc::clone(&metrics.hunting),
+        metrics: Arc::clone(metrics),
+        stop: stop.clone(),
+        clock,
+    };
+    spawn(supervisor, "hunt", LARGE_STACK, move || worker.run())
 }
 
 fn serve(supervisor: &mut Supervisor, web: Web, key_file: &Path) -> Result<weir_web::Stop, RunError> {

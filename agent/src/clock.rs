@@ -2,8 +2,9 @@
 //!
 //! From: the wall clock, which anyone may set, and the monotonic clock. To: `now` arguments everywhere else.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
 use weir_flow::Timestamp;
 
 /// A change of the wall clock by more than this between two looks is a step, less is drift or slewing (NTP, RFC 5905,
@@ -21,7 +22,7 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn now(self) -> Timestamp {
-        let micros = |span: std::time::Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
         Timestamp::from_micros(match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => micros(since),
             Err(before) => -micros(before.duration()),
@@ -32,6 +33,12 @@ impl Clock {
     #[must_use]
     pub fn monotonic(self) -> Instant {
         Instant::now()
+    }
+
+    /// Processor time that the calling thread has used; none where the system does not tell.
+    #[must_use]
+    pub fn thread_cpu(self) -> Duration {
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
     }
 
     /// False while `now` lies before this version was made: a gateway without a clock chip boots in 1970.

@@ -16,7 +16,7 @@ use files::Kind;
 use crate::error::RunError;
 use crate::pipeline::{NetworksConfig, RiskConfig};
 use crate::settings::{self, Barred, Layer, Loaded};
-use crate::{capture, collect, intake, log, table, uplink, zeek};
+use crate::{capture, collect, hunt, intake, log, table, uplink, zeek};
 
 /// Sections of the configuration file; each is described beside the module that uses it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -42,6 +42,8 @@ pub struct Config {
     pub geo: weir_geo::Config,
     /// `[ti]`: indicator lists.
     pub ti: weir_ti::Config,
+    /// `[hunt]`: new indicators in stored rows.
+    pub hunt: hunt::Config,
     /// `[risk]`: weights.
     pub risk: RiskConfig,
     /// `[store]`: the ring.

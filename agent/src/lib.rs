@@ -9,6 +9,7 @@ pub mod collect;
 pub mod command;
 pub mod config;
 pub mod error;
+pub mod hunt;
 pub mod intake;
 pub mod keys;
 pub mod link;

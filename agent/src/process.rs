@@ -94,6 +94,18 @@ pub fn host_memory() -> io::Result<u64> {
     bytes_of(&text, "MemTotal").ok_or_else(odd)
 }
 
+/// Bytes that this process caused to be written to storage since it started: `write_bytes` of proc_pid_io(5). The kernel
+/// counts a page when it becomes dirty, whether it is written once or, changed again later, more often.
+///
+/// # Errors
+/// When `/proc` is not mounted, or the kernel does not count.
+pub fn written_bytes() -> io::Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/io")?;
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/io is not as proc(5) says");
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+    line.and_then(|count| count.trim().parse().ok()).ok_or_else(odd)
+}
+
 /// Bytes that Weir may still write to the file system of `directory`.
 ///
 /// # Errors

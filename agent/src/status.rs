@@ -1,5 +1,6 @@
 //! What the web side is told: the agent's half of the `weir-web` traits.
 
+mod hunt;
 mod losses;
 mod sources;
 mod zeek;
@@ -54,7 +55,11 @@ impl Status {
     /// How each part is, in the order of the data path.
     fn parts(&self, ring: &Ring) -> Vec<web::Part> {
         let now = self.clock.now();
-        let code = if ring.fails { "unwritable" } else { "short" };
+        let code = match (ring.fails, ring.lost_rows) {
+            (true, _) => "unwritable",
+            (false, 0) => "short",
+            (false, _) => "damaged",
+        };
         let store = web::Part::new("store", store_condition(ring), code, ring.trouble.clone());
         let sync = TimeSync::read(now);
         let clock = web::Part::new("clock", web::Condition::Degraded, sync.as_str(), sync.trouble(now));
@@ -63,7 +68,9 @@ impl Status {
             sources::part(&self.metrics.collecting.listeners),
             zeek::part(&self.metrics.following),
         ];
-        inputs.into_iter().chain([store, clock]).chain(self.standing.parts()).collect()
+        let hunt = hunt::part(&self.metrics.hunting);
+        let parts = inputs.into_iter().chain([store, clock]).chain(hunt);
+        parts.chain(self.standing.parts()).collect()
     }
 
     fn uptime(&self) -> u64 {
@@ -138,6 +145,7 @@ impl web::Status for Status {
             capture: capture(&self.metrics.points),
             collect: sources::collect(&self.metrics.collecting),
             zeek: zeek::figures(&self.metrics.following),
+            hunt: hunt::figures(&self.metrics.hunting),
             table: table(&self.metrics.points),
             losses: losses::losses(&self.metrics),
             store: store(&ring),
@@ -306,6 +314,9 @@ fn store(ring: &Ring) -> web::Store {
         retention_days: stats.retention_days,
         oldest_ts: stats.oldest_ts,
         newest_ts: stats.newest_ts,
+        bytes_written_today: ring.written.today,
+        bytes_written_per_day: ring.written.per_day,
+        bytes_written_per_row: ring.bytes_per_row.map(|bytes| (bytes * 10.0).round() / 10.0),
         status,
         detail: trouble,
     }

@@ -3,18 +3,21 @@
 //! Batches come from the pipeline; a commit takes all that came in the last seconds. A full disk is no end: the
 //! batches are kept, the ring makes room or waits, and the links before it fill, where what does not fit is counted.
 
+mod wear;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use weir_flow::{Batch, TenantId, Timestamp};
-use weir_store::{Config, DiskState, Error, Reader, Shortage, Stats, Writer};
+use weir_store::{Committed, Config, DiskState, Error, Reader, Shortage, Stats, Writer};
 
 use crate::clock::Clock;
 use crate::link::{Receiver, Recv};
 use crate::metrics::{Metrics, Ring};
 use crate::process;
+use crate::start::place;
 use crate::stop::Stop;
 use crate::timesync::{AgeWatch, TimeSync};
 
@@ -50,6 +53,7 @@ struct Watched {
     shortage: Shortage,
     age: AgeWatch,
     age_waits: bool,
+    meter: wear::Meter,
 }
 
 /// What waits for a commit.
@@ -67,8 +71,9 @@ impl Worker {
     /// When the ring cannot be written for another reason than a full disk, or was full until the end.
     pub fn run(self) -> Result<(), String> {
         let aside = self.set_damaged_aside.then(|| self.dir.clone());
+        let clock = self.clock;
         // The ring is closed when this has ended.
-        self.store().map_err(|failure| failure.end(aside.as_deref()))
+        self.store().map_err(|failure| failure.end(aside.as_deref(), clock.now()))
     }
 
     fn store(mut self) -> Result<(), Failure> {
@@ -77,8 +82,10 @@ impl Worker {
             shortage: Shortage::new(self.config.reserve_bytes),
             age: AgeWatch::new(self.newest(), self.clock.monotonic()),
             age_waits: false,
+            meter: wear::Meter::new(self.clock.monotonic()),
         };
         let mut cared = self.clock.monotonic();
+        self.metrics.damaged(self.damage().0);
         self.care(&mut watched, false)?;
         self.publish_working(&watched);
         loop {
@@ -130,15 +137,16 @@ impl Worker {
             let now = self.clock.now();
             match self.writer.commit(&pending.batches, now) {
                 Ok(done) => {
-                    self.metrics.committed(&done, &pending.batches, now);
-                    *pending = Pending::default();
+                    let stored = pending.batches.get(..done.batches).unwrap_or(&pending.batches);
+                    self.metrics.committed(&done, stored, now);
+                    pending.settle(&done);
                     if attempts > 0 {
                         info!("storing goes on, nothing that waited is lost");
                         self.care(watched, false)?;
                         self.publish_working(watched);
                     }
                 }
-                Err(error) if may_pass(&error) => {
+                Err(error) if error.may_pass() => {
                     if attempts == 0 {
                         warn!("failed to {error}; records wait meanwhile, capture and page go on");
                     }
@@ -170,9 +178,13 @@ impl Worker {
             }
         }
         match self.keep_bounds(state, watched) {
-            Err(error) if !may_pass(&error) => return Err(error.into()),
+            Err(error) if !error.may_pass() => return Err(error.into()),
             // The next look tries again.
             _ => {}
+        }
+        let rows = self.metrics.totals().rows;
+        if let Some(bytes) = watched.meter.look(self.clock.monotonic(), rows) {
+            self.writer.wrote(bytes, self.clock.now());
         }
         Ok(())
     }
@@ -196,17 +208,43 @@ impl Worker {
         Ok(())
     }
 
-    /// Publishes a ring that is written, with a word about the disk when that is short.
+    /// Publishes a ring that is written, with a word about the disk when that is short, and about rows that are lost.
     fn publish_working(&self, watched: &Watched) {
         let short = "the disk is short of space: old rows go early; free space or lower store.budget_bytes";
         let trouble = if watched.shortage.state() == DiskState::Short { short } else { "" };
         self.publish(trouble, false, watched);
     }
 
+    /// Rows that are lost, and what to say of them.
+    fn damage(&self) -> (u64, String) {
+        let (ranges, rows) = self.writer.damage().unwrap_or_default();
+        let Some(first) = ranges.first() else { return (0, String::new()) };
+        let more =
+            if ranges.len() > 1 { format!(" and {} more ranges", ranges.len() - 1) } else { String::new() };
+        let text = format!(
+            "{rows} rows could not be read and were set aside ({first}){more}; look at the disk, weir store check lists them"
+        );
+        (rows, text)
+    }
+
     fn publish(&self, trouble: &str, fails: bool, watched: &Watched) {
-        let (trouble, age_waits) = (trouble.to_owned(), watched.age_waits);
+        let ((lost_rows, damage), age_waits) = (self.damage(), watched.age_waits);
+        let told: Vec<_> = [trouble, &damage].into_iter().filter(|text| !text.is_empty()).collect();
+        let trouble = told.join("; ");
         let letters = self.writer.dead_letter_stats().unwrap_or_default();
-        self.metrics.set_ring(Ring { stats: self.stats(), letters, trouble, fails, age_waits });
+        let bytes_per_row = watched.meter.per_row(self.clock.monotonic());
+        let written = self.writer.written(self.clock.now());
+        let ring = Ring {
+            stats: self.stats(),
+            letters,
+            trouble,
+            fails,
+            lost_rows,
+            age_waits,
+            written,
+            bytes_per_row,
+        };
+        self.metrics.set_ring(ring);
     }
 
     fn stats(&self) -> Option<Stats> {
@@ -249,22 +287,23 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// What to tell, after a damaged ring in `aside` was set aside.
-    fn end(self, aside: Option<&Path>) -> String {
+    /// What to tell, after a damaged ring in `dir` was repaired, or set aside where that cannot be done.
+    fn end(self, dir: Option<&Path>, now: Timestamp) -> String {
         let Self { told, is_damage } = self;
-        match aside.filter(|_| is_damage).map(weir_store::set_aside) {
-            None => told,
-            Some(Ok(to)) => {
-                format!("{told}; it is kept as {}, the next start begins a new one", to.display())
+        let Some(dir) = dir.filter(|_| is_damage) else { return told };
+        error!("the ring is repaired, which may take minutes: {told}");
+        match weir_store::repair(dir, now) {
+            Ok(report) if !report.is_nothing() => {
+                return format!("{told}; it was repaired: {}", place::in_words(&report));
             }
-            Some(Err(error)) => format!("{told}; it could not be set aside: failed to {error}"),
+            Ok(_) => {}
+            Err(error) => error!("the ring could not be repaired: failed to {error}"),
+        }
+        match weir_store::set_aside(dir) {
+            Ok(to) => format!("{told}; it is kept as {}, the next start begins a new one", to.display()),
+            Err(error) => format!("{told}; it could not be set aside: failed to {error}"),
         }
     }
-}
-
-/// True for failures that pass by themselves: a full disk, and another program that holds the database for a moment.
-fn may_pass(error: &Error) -> bool {
-    error.is_full() || matches!(error, Error::Busy { .. })
 }
 
 fn say_of_age(may_age: bool, now: Timestamp) {
@@ -281,6 +320,17 @@ impl Pending {
         self.since.get_or_insert(now);
         self.batches.push(batch);
     }
+
+    /// Forgets what a commit stored; the rest is to be brought again.
+    fn settle(&mut self, done: &Committed) {
+        self.batches.drain(..done.batches.min(self.batches.len()));
+        if let Some(begun) = self.batches.first_mut() {
+            begun.records.drain(..done.records.min(begun.records.len()));
+            begun.replayed.drain(..done.records.min(begun.replayed.len()));
+        }
+        self.records = self.batches.iter().map(|batch| batch.records.len()).sum();
+        self.since = self.since.filter(|_| !self.batches.is_empty());
+    }
 }
 
 #[cfg(test)]
@@ -290,9 +340,9 @@ mod tests {
     use std::time::Duration;
 
     use weir_flow::{Batch, FlowRecord, TenantId};
-    use weir_store::{Config, Order, Reader, Writer};
+    use weir_store::{Committed, Config, Order, Reader, Writer};
 
-    use super::Worker;
+    use super::{Pending, Worker};
     use crate::clock::Clock;
     use crate::link::{self, Receiver};
     use crate::metrics::Metrics;
@@ -337,13 +387,53 @@ mod tests {
     }
 
     #[test]
+    fn of_what_was_stored_in_part_only_the_rest_waits() {
+        let mut pending = Pending::default();
+        for records in [10, 20, 30] {
+            let batch = Batch { records: vec![FlowRecord::default(); records], ..Batch::default() };
+            pending.push(batch, Clock.monotonic());
+        }
+        pending.settle(&Committed { batches: 1, records: 15, ..Committed::default() });
+        assert_eq!((pending.batches.len(), pending.records), (2, 35));
+        assert_eq!(pending.batches[0].records.len(), 5);
+        assert!(pending.since.is_some());
+        pending.settle(&Committed { batches: 2, ..Committed::default() });
+        assert!(pending.batches.is_empty() && pending.records == 0 && pending.since.is_none());
+    }
+
+    #[test]
+    fn what_is_written_to_the_device_is_told_and_outlives_the_agent() {
+        // What goes to a file system in memory is not counted, and `/tmp` may be one.
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let (to, from) = link::channel("test", 100_000);
+        let metrics = Arc::new(Metrics::new(Clock.monotonic(), Vec::new(), Vec::new(), Arc::default()));
+        let worker = worker(dir.path(), from, &metrics);
+        std::thread::scope(|scope| {
+            let stored = scope.spawn(|| worker.run());
+            to.push(Batch { records: vec![FlowRecord::default(); 4_096], ..Batch::default() }).unwrap();
+            let begun = Clock.monotonic();
+            while metrics.ring().bytes_per_row.is_none() {
+                assert!(begun.elapsed() < Duration::from_secs(20), "nothing was told");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            drop(to);
+            stored.join().unwrap().unwrap();
+        });
+        let told = metrics.ring().written.today;
+        // The reserve alone has 8 MiB.
+        assert!(told > 8 << 20, "{told}");
+        let days = Reader::open(dir.path()).unwrap().wear().unwrap();
+        assert!(days.iter().map(|(_, bytes)| bytes).sum::<u64>() >= told, "{days:?}");
+    }
+
+    #[test]
     fn a_ring_that_turns_out_to_be_damaged_is_set_aside_for_the_next_start() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("weir.db");
         Writer::open(dir.path(), &Config::default(), Clock.now()).unwrap().close().unwrap();
         let root: u64 = rusqlite::Connection::open(&file)
             .unwrap()
-            .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'ring'", [], |row| {
+            .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'bookmark'", [], |row| {
                 row.get::<_, i64>(0)
             })
             .unwrap()

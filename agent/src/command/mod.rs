@@ -8,8 +8,10 @@ mod lookup;
 mod meter;
 mod offline;
 mod output;
+mod query;
 mod run;
 mod selftest;
+mod store;
 mod support_bundle;
 mod zeek;
 
@@ -40,6 +42,10 @@ Examples:
   weir collect routers.pcap                  NetFlow, IPFIX and sFlow in a capture, to records
   weir zeek conn.log.gz dns.log.gz           Zeek's logs, TSV or JSON, to records
   weir lookup 9.9.9.9
+  weir query --ip 10.1.2.3 --last 24h        search the ring, also while the agent runs
+  weir query --top talkers --last 7d
+  weir store stats                           what the ring holds and takes
+  weir store check                           read all of it; weir store repair saves what can be read
   weir check /etc/weir/weir.toml
   weir selftest --wait 10                    check the device, and count packets for ten seconds
   weir support-bundle                        facts for support, without secrets
@@ -73,6 +79,11 @@ enum Command {
     Zeek(zeek::Arguments),
     /// Say what is known of an address or a name
     Lookup(lookup::Arguments),
+    /// Search the records of the ring
+    Query(Box<query::Arguments>),
+    /// Check, repair, measure or write out the ring
+    #[command(subcommand)]
+    Store(store::Command),
     /// Check a configuration file
     Check(check::Arguments),
     /// Check the device, or the agent that runs on it
@@ -122,6 +133,12 @@ impl Cli {
             Command::FactoryReset(arguments) => {
                 return factory_reset::run(arguments, self.config.as_deref(), self.data_dir.as_deref());
             }
+            Command::Query(arguments) => {
+                return query::run(arguments, self.config.as_deref(), self.data_dir.as_deref(), clock);
+            }
+            Command::Store(command) => {
+                return store::run(command, self.config.as_deref(), self.data_dir.as_deref(), clock);
+            }
             _ => {}
         }
         // These have to work, most of all, where the configuration does not.
@@ -146,6 +163,8 @@ impl Cli {
             Command::Geo(command) => geo::run(command, config),
             Command::Run(_)
             | Command::Check(_)
+            | Command::Query(_)
+            | Command::Store(_)
             | Command::FactoryReset(_)
             | Command::Selftest(_)
             | Command::SupportBundle(_) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
-use weir_flow::{CSV_HEADER, FlowRecord, write_csv};
+use weir_flow::{CSV_HEADER, FlowRecord, write_csv, write_csv_of_json};
 
 /// How many octets are written at a time when standard output is not a terminal.
 const PIECE: usize = 64 * 1024;
@@ -52,9 +52,36 @@ impl Output {
         if self.format == Format::Ndjson {
             self.piece.push(b'\n');
         }
-        if self.piece.len() > self.limit {
-            self.flush();
+        self.settle();
+    }
+
+    /// Standard output for lines that are ready; nothing comes before the first.
+    pub(super) fn lines() -> Self {
+        Self::new(Format::Ndjson)
+    }
+
+    /// Writes a record that is at hand as its JSON object.
+    pub(super) fn json(&mut self, json: &str) {
+        self.records += 1;
+        match self.format {
+            Format::Ndjson => self.line(json),
+            Format::Csv => {
+                let written = serde_json::from_str(json)
+                    .map_err(io::Error::from)
+                    .and_then(|record| write_csv_of_json(&record, &mut self.piece));
+                if let Err(error) = written {
+                    self.failed.get_or_insert(error);
+                }
+                self.settle();
+            }
         }
+    }
+
+    /// Writes a line.
+    pub(super) fn line(&mut self, line: &str) {
+        self.piece.extend_from_slice(line.as_bytes());
+        self.piece.push(b'\n');
+        self.settle();
     }
 
     /// Records taken so far.
@@ -73,6 +100,12 @@ impl Output {
         match self.failed {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.piece.len() > self.limit {
+            self.flush();
         }
     }
 

@@ -4,6 +4,7 @@
 //! them into rates; the web side reads both. Nothing here is waited for by a worker.
 
 mod collecting;
+mod hunting;
 mod point;
 mod recent;
 mod sampler;
@@ -16,11 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use weir_flow::{Batch, Timestamp};
-use weir_store::{Committed, DeadLetterSum, Stats, Trimmed};
+use weir_store::{Committed, DeadLetterSum, Stats, Trimmed, Written};
 
 use crate::link::LinkStats;
 use crate::window::{Distinct, Percentiles};
 pub use collecting::{Collecting, Listener, ListenerState};
+pub use hunting::{Hunting, Report as HuntReport};
 pub use point::{Point, State};
 pub use recent::Recently;
 pub use sampler::{Sampler, Windows};
@@ -38,6 +40,8 @@ pub struct Metrics {
     pub collecting: Arc<Collecting>,
     /// Following of Zeek's logs.
     pub following: Arc<Following>,
+    /// The retro-hunt.
+    pub hunting: Arc<Hunting>,
     threat_matches: AtomicU64,
     risk_sum: AtomicU64,
     risk_count: AtomicU64,
@@ -61,6 +65,8 @@ struct StoreCounters {
     letters_expired: AtomicU64,
     /// Records that could not be stored at all: the disk was full until the end.
     lost: AtomicU64,
+    /// Rows that could not be read any more.
+    damaged: AtomicU64,
     trimmed_by_age: AtomicU64,
     trimmed_by_budget: AtomicU64,
 }
@@ -76,8 +82,14 @@ pub struct Ring {
     pub trouble: String,
     /// Nothing can be stored at present; without it a trouble is one that the ring lives with.
     pub fails: bool,
+    /// Rows that could not be read any more and were set aside, until trimming passes them.
+    pub lost_rows: u64,
     /// Rows stay past their retention, since the clock cannot be believed.
     pub age_waits: bool,
+    /// What the agent wrote to the device.
+    pub written: Written,
+    /// The same for each row of the last hour; none without rows, or where the kernel does not count.
+    pub bytes_per_row: Option<f64>,
 }
 
 /// Sums that the store keeps, read at once.
@@ -103,6 +115,8 @@ pub struct Totals {
     pub letters_expired: u64,
     /// Records lost because the disk was full until the end.
     pub lost: u64,
+    /// Rows that could not be read any more when the ring was opened.
+    pub damaged: u64,
     /// Rows trimmed by age.
     pub trimmed_by_age: u64,
     /// Rows trimmed by the byte budget.
@@ -129,6 +143,7 @@ impl Metrics {
             links,
             collecting,
             following: Arc::default(),
+            hunting: Arc::default(),
             threat_matches: AtomicU64::new(0),
             risk_sum: AtomicU64::new(0),
             risk_count: AtomicU64::new(0),
@@ -146,7 +161,13 @@ impl Metrics {
         Self { following, ..self }
     }
 
-    /// Counts what the pipeline found in a batch.
+    /// The same for an agent that hunts, with the figures of that.
+    #[must_use]
+    pub fn with_hunting(self, hunting: Arc<Hunting>) -> Self {
+        Self { hunting, ..self }
+    }
+
+    /// Counts what the pipeline or a hunt found in a batch.
     pub fn enriched(&self, batch: &Batch) {
         let (mut threats, mut risk_sum, mut risk_count) = (0, 0, 0);
         let mut sources = held(&self.sources);
@@ -174,6 +195,7 @@ impl Metrics {
         self.store.letters_replayed.fetch_add(done.replayed, Ordering::Relaxed);
         self.store.letters_expired.fetch_add(done.expired, Ordering::Relaxed);
         self.store.batches.fetch_add(batches.len() as u64, Ordering::Relaxed);
+        self.trimmed(&done.trimmed);
         let mut lag = held(&self.lag);
         for batch in batches {
             let waited = now.micros_since(batch.handed_over).max(0).unsigned_abs() / 1_000;
@@ -191,6 +213,11 @@ impl Metrics {
     /// Counts records that could not be stored.
     pub fn lost(&self, records: u64) {
         self.store.lost.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Counts rows that could not be read any more.
+    pub fn damaged(&self, rows: u64) {
+        self.store.damaged.fetch_add(rows, Ordering::Relaxed);
     }
 
     /// Publishes how the ring is.
@@ -219,6 +246,7 @@ impl Metrics {
             letters_replayed: read(&self.store.letters_replayed),
             letters_expired: read(&self.store.letters_expired),
             lost: read(&self.store.lost),
+            damaged: read(&self.store.damaged),
             trimmed_by_age: read(&self.store.trimmed_by_age),
             trimmed_by_budget: read(&self.store.trimmed_by_budget),
         }

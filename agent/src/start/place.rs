@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::{error, warn};
 use weir_flow::Timestamp;
-use weir_store::{BudgetBytes, Config, Error, ReserveBytes, Writer};
+use weir_store::{BudgetBytes, Config, Error, Mended, RepairReport, ReserveBytes, Writer};
 use weir_web::Condition;
 
 use super::Trouble;
@@ -23,6 +23,11 @@ const TEMPORARY_RESERVE: u64 = 8 << 20;
 const RUNTIME_VARIABLE: &str = "RUNTIME_DIRECTORY";
 /// The directory of a ring for one run. What a killed agent left under this name is removed by the next one.
 const NAME: &str = "weir-flows";
+
+/// Lines of the log about ranges of lost rows, and about what was put in order.
+const MAX_LINES: usize = 20;
+/// Ranges that one sentence names.
+const MAX_RANGES: usize = 3;
 
 /// A ring, open for writing, and where it lies.
 pub struct Place {
@@ -58,7 +63,7 @@ impl Drop for Temporary {
 impl Place {
     /// Opens the ring in `dir`.
     ///
-    /// A ring there that cannot be used is set aside when `steadfast`, and a directory that cannot be used is replaced
+    /// A ring there that cannot be used is repaired when `steadfast`, or set aside where nothing can be saved, and a directory that cannot be used is replaced
     /// by one for this run.
     ///
     /// # Errors
@@ -73,12 +78,19 @@ impl Place {
             steadfast,
         };
         match Writer::open(dir, config, now) {
-            Ok(writer) => Ok(on_disk(writer, volatile(dir).filter(|_| steadfast))),
+            Ok(writer) => {
+                tell(writer.mended());
+                Ok(on_disk(writer, volatile(dir).filter(|_| steadfast)))
+            }
             Err(problem) if !steadfast || matches!(problem, Error::Busy { .. }) => Err(problem.into()),
-            Err(problem) if may_be_set_aside(&problem) => match begin_anew(dir, config, now, &problem) {
-                Ok((writer, trouble)) => Ok(on_disk(writer, Some(trouble))),
-                Err(_) => Self::for_this_run(config, &problem, now),
-            },
+            Err(problem) if may_be_set_aside(&problem) => {
+                let usable = repaired(dir, config, now, &problem)
+                    .map_or_else(|| begin_anew(dir, config, now, &problem), Ok);
+                match usable {
+                    Ok((writer, trouble)) => Ok(on_disk(writer, Some(trouble))),
+                    Err(_) => Self::for_this_run(config, &problem, now),
+                }
+            }
             Err(problem) => Self::for_this_run(config, &problem, now),
         }
     }
@@ -127,6 +139,58 @@ fn volatile(dir: &Path) -> Option<Trouble> {
 /// True for a store that will not be usable by waiting: damaged, another program's, or of a newer Weir that was replaced.
 fn may_be_set_aside(problem: &Error) -> bool {
     matches!(problem, Error::Corrupt { .. } | Error::Foreign { .. } | Error::Newer { .. })
+}
+
+/// Says what was wrong with a ring, each range of rows that is gone on a line of its own.
+fn tell(mended: &Mended) {
+    for lost in mended.lost.iter().take(MAX_LINES) {
+        error!(
+            tenant = lost.tenant,
+            first_row = lost.first_row,
+            last_row = lost.last_row,
+            "rows cannot be read any more and were set aside: {}",
+            lost.reason
+        );
+    }
+    if mended.lost.len() > MAX_LINES {
+        let ranges = mended.lost.len() - MAX_LINES;
+        error!(ranges, rows = mended.lost_rows, "more rows cannot be read; weir store check lists them");
+    }
+    for correction in mended.corrections.iter().take(MAX_LINES) {
+        warn!("put in order after the last end: {correction}");
+    }
+}
+
+/// A damaged ring with all that can be saved of it; none when that is nothing.
+fn repaired(dir: &Path, config: &Config, now: Timestamp, problem: &Error) -> Option<(Writer, Trouble)> {
+    if !matches!(problem, Error::Corrupt { .. }) {
+        return None;
+    }
+    error!("the ring is repaired, which may take minutes: failed to {problem}");
+    let report = weir_store::repair(dir, now)
+        .map_err(|failure| error!("the ring could not be repaired: failed to {failure}"))
+        .ok()?;
+    let writer = Writer::open(dir, config, now).ok()?;
+    let detail = format!("the ring was damaged: {}", in_words(&report));
+    error!("{detail}");
+    tell(&Mended { lost: report.lost, lost_rows: report.lost_rows, corrections: report.corrections });
+    Some((writer, Trouble::degraded(detail)))
+}
+
+/// What a repair kept and what is gone.
+#[must_use]
+pub fn in_words(report: &RepairReport) -> String {
+    let mut text = format!("{} rows were kept, {} are lost", report.rows, report.lost_rows);
+    for lost in report.lost.iter().take(MAX_RANGES) {
+        text += &format!(", {} to {} of tenant {}", lost.first_row, lost.last_row, lost.tenant);
+    }
+    if report.lost.len() > MAX_RANGES {
+        text += &format!(", and {} more ranges", report.lost.len() - MAX_RANGES);
+    }
+    if let Some(aside) = &report.aside {
+        text += &format!(". The old file is kept as {}; remove it when nobody needs it", aside.display());
+    }
+    text
 }
 
 fn begin_anew(

@@ -29,6 +29,7 @@ pub(super) fn losses(metrics: &Metrics) -> Vec<Loss> {
     let totals = metrics.totals();
     lines.add("record_too_large", "store", totals.refused, LossUnit::Records);
     lines.add("disk_full", "store", totals.lost, LossUnit::Records);
+    lines.add("block_damaged", "store", totals.damaged, LossUnit::Records);
     lines.0
 }
 

@@ -28,6 +28,16 @@ function meter(part, whole) {
   return h("progress", { max: "100", value: share.toFixed(1), title: `${share.toFixed(1)} %` });
 }
 
+/** What the agent writes to the device: flash bears so much in its life, and no more. */
+function written(store) {
+  const mean = store.bytes_written_per_day;
+  const row = store.bytes_written_per_row;
+  const figures = [`${bytes(store.bytes_written_today ?? 0)} written today`];
+  if (mean != null) figures.push(`${bytes(mean)} a day`);
+  if (row != null) figures.push(`${Math.round(row)} bytes a row`);
+  return h("span", { title: "by the whole agent; a day is the mean of the last seven, a row that of the last hour" }, figures.join(", "));
+}
+
 /** Ring, table, lag and resources. */
 export function agent(host, metrics) {
   const { agent: about, store, table, queue, process, memory } = metrics;
@@ -36,6 +46,7 @@ export function agent(host, metrics) {
   const pairs = [
     ["Ring", [`${count(store.rows)} rows, `, h("span", { title: utc(oldest) }, kept)]],
     ["Disk", [`${bytes(store.bytes)} of ${bytes(store.budget_bytes)}`, meter(store.bytes, store.budget_bytes)]],
+    ["Flash", [written(store)]],
     ["Flow table", [`${exact(table.flows)} of ${exact(table.limit)}`, meter(table.flows, table.limit)]],
     ["Lag to disk", [`${Math.round(queue.lag_ms_p50)} ms, p99 ${Math.round(queue.lag_ms_p99)} ms`]],
     ["Memory", [`${bytes(memory.anon_bytes)} own, ${bytes(memory.ring_bytes)} ring, ${bytes(memory.mapped_bytes)} mapped`]],

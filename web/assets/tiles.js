@@ -1,7 +1,7 @@
 // The key figures with their last five minutes.
 
 import { h, put } from "./dom.js";
-import { bits, count, exact, perSecond } from "./format.js";
+import { bits, count, duration, exact, perSecond } from "./format.js";
 import { colour, spark } from "./spark.js";
 
 const last = (points) => points.at(-1)?.[1] ?? 0;
@@ -14,6 +14,19 @@ function meanRisk(points) {
   return scored.length ? sum(scored) / scored.length : null;
 }
 
+/** How the search of stored flows for new indicators goes, or how the last one ended. */
+function hunt(metrics) {
+  const of = metrics.hunt;
+  if (!of) return "";
+  const found = `${exact(of.sightings)} sighted in stored flows` + (of.suppressed ? `, ${exact(of.suppressed)} more` : "");
+  if (of.running) {
+    const share = of.rows_total ? Math.floor((of.rows_scanned / of.rows_total) * 100) : 0;
+    return `Hunting ${exact(of.indicators)} new indicators: ${share} %, ${found}`;
+  }
+  const ended = of.last_finished_at ? Date.parse(of.last_finished_at) : NaN;
+  return Number.isNaN(ended) ? "" : `Last hunt ${duration((metrics.now_ms - ended) / 1000)} ago: ${found}`;
+}
+
 const TILES = [
   { name: "Flows", series: "eps", ink: "--blue",
     show: (m) => ({ value: perSecond(m.eps), note: `${count(m.totals.events)} since the start` }) },
@@ -23,7 +36,7 @@ const TILES = [
     show: (m) => {
       const recent = Math.round(sum(m.timeseries.last_5m.threats));
       return { value: count(recent), state: recent > 0 ? "bad" : "", note: `in 5 min, ${exact(m.totals.threat_matches)} since the start` };
-    } },
+    }, more: hunt },
   { name: "Average risk", series: "avg_risk", ink: "--warn",
     show: (m) => {
       const mean = meanRisk(m.timeseries.last_5m.avg_risk);
@@ -47,9 +60,10 @@ export class Tiles {
       const value = h("p", { class: "value" }, number, unit);
       const note = h("p", { class: "note muted" });
       const canvas = h("canvas", { "aria-hidden": "true" });
-      const article = h("article", { class: "tile" }, h("h2", {}, tile.name), value, canvas, note);
+      const more = tile.more ? h("p", { class: "note muted more" }) : "";
+      const article = h("article", { class: "tile" }, h("h2", {}, tile.name), value, canvas, note, more);
       host.append(article);
-      return { ...tile, article, number, unit, note, canvas };
+      return { ...tile, article, number, unit, note, canvas, line: more };
     });
   }
 
@@ -61,6 +75,11 @@ export class Tiles {
       put(tile.unit, unit);
       put(tile.note, note);
       tile.note.title = note;
+      if (tile.more) {
+        const more = tile.more(metrics);
+        put(tile.line, more);
+        tile.line.title = more;
+      }
       tile.article.dataset.state = state;
       spark(tile.canvas, metrics.timeseries.last_5m[tile.series], colour(tile.ink));
     }

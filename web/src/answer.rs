@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::stream::Stream;
 use crate::trace::Ids;
 
 /// What the page may load: itself, from here.
@@ -23,12 +24,13 @@ pub(crate) type Request = http::Request<Vec<u8>>;
 pub(crate) type Response = HttpResponse<Body>;
 
 /// Body of an answer.
-#[derive(Debug)]
 pub(crate) enum Body {
     /// Part of the binary.
     Static(&'static [u8]),
     /// Made for this answer.
     Owned(Vec<u8>),
+    /// Made while it is sent.
+    Stream(Stream),
 }
 
 impl AsRef<[u8]> for Body {
@@ -36,6 +38,8 @@ impl AsRef<[u8]> for Body {
         match self {
             Self::Static(bytes) => bytes,
             Self::Owned(bytes) => bytes,
+            // What there is of it before it is sent.
+            Self::Stream(_) => &[],
         }
     }
 }

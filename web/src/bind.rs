@@ -15,6 +15,7 @@ use weir_flow::Source;
 use weir_intake::Reader;
 
 use crate::counters::Counters;
+use crate::downloads::Downloads;
 use crate::engine::{Closing, Engine, Worker};
 use crate::guard::Guard;
 use crate::ingest::Receipts;
@@ -118,6 +119,7 @@ pub fn serve(listener: Listener, config: &Config, parts: Parts) -> Result<Web, E
     let (keys, shared) = (Arc::new(keys), Arc::clone(&counters));
     let count = config.workers.count();
     let receipts = Arc::<Receipts>::default();
+    let downloads = Downloads::new(count);
     let worker = move |_| Worker {
         engine: Arc::clone(&engine),
         context: Context {
@@ -131,6 +133,7 @@ pub fn serve(listener: Listener, config: &Config, parts: Parts) -> Result<Web, E
             workers: count,
             reader: Reader::new(Source::Api),
             receipts: Arc::clone(&receipts),
+            downloads: downloads.clone(),
         },
     };
     let workers = (0..count).map(worker).collect();

@@ -75,7 +75,7 @@ pub enum Refusal {
     InvalidRecords,
     /// A batch for which there was no room.
     Backpressure,
-    /// A batch that came while the agent stopped.
+    /// A batch that came, or a download that was under way, while the agent stopped.
     Stopping,
     /// An `Idempotency-Key` that is none.
     BadIdempotencyKey,
@@ -87,9 +87,11 @@ pub enum Refusal {
     StoreUnavailable,
     /// `X-Tenant-ID` names no tenant that the caller may use.
     BadTenant,
+    /// A download while there were as many as there may be.
+    Downloads,
 }
 
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 37] = [
     "connections",
     "displaced",
     "accept",
@@ -126,6 +128,7 @@ const NAMES: [&str; 36] = [
     "idempotency_in_progress",
     "store_unavailable",
     "bad_tenant",
+    "downloads",
 ];
 
 /// The former service's names for refused batches, and what they cover.
@@ -151,6 +154,8 @@ pub struct Counters {
     records: AtomicU64,
     octets: AtomicU64,
     rejected: [AtomicU64; Reason::ALL.len()],
+    /// Records in answers without a length, and such answers: begun, and whole when they ended.
+    downloads: [AtomicU64; 3],
     /// The newest answers of class 5xx.
     pub(crate) failures: Failures,
 }
@@ -166,6 +171,7 @@ impl Default for Counters {
             records: AtomicU64::default(),
             octets: AtomicU64::default(),
             rejected: Default::default(),
+            downloads: Default::default(),
             failures: Failures::default(),
         }
     }
@@ -231,6 +237,22 @@ impl Counters {
         [&self.batches, &self.replayed, &self.records, &self.octets].map(|count| count.load(Relaxed))
     }
 
+    /// Counts a download that begins.
+    pub(crate) fn download_begins(&self) {
+        self.downloads[1].fetch_add(1, Relaxed);
+    }
+
+    /// Counts what a download brought, and whether it was all.
+    pub(crate) fn download_ends(&self, records: u64, is_whole: bool) {
+        self.downloads[0].fetch_add(records, Relaxed);
+        self.downloads[2].fetch_add(u64::from(is_whole), Relaxed);
+    }
+
+    /// Records downloaded, downloads begun, and those that were whole when they ended.
+    pub(crate) fn downloads(&self) -> [u64; 3] {
+        self.downloads.each_ref().map(|count| count.load(Relaxed))
+    }
+
     /// Refusals by reason, those that happened.
     pub(crate) fn refusals(&self) -> impl Serialize {
         Counted(NAMES.iter().zip(&self.refused).map(|(&name, count)| (name, count.load(Relaxed))))
@@ -284,7 +306,7 @@ mod tests {
         );
         assert_eq!(NAMES[Refusal::UnknownHost as usize], "unknown_host");
         assert_eq!(NAMES[Refusal::OverSize as usize], "over_size");
-        assert_eq!(NAMES.get(Refusal::BadTenant as usize), NAMES.last());
+        assert_eq!(NAMES.get(Refusal::Downloads as usize), NAMES.last());
     }
 
     #[test]

@@ -3,18 +3,20 @@
 //! Requests come from the guard over the private socket, their bodies by way of the shelf; each worker thread answers one at a time.
 
 use std::fs::File;
-use std::io::Cursor;
+use std::io::{self, Cursor, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::response::Parts;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tiny_http::Server;
 
 use crate::Error;
-use crate::answer::{Body, Problem, Request, Response};
+use crate::answer::{Body, Problem, Request};
 use crate::guard::BODY;
 use crate::route::{self, Context};
 use crate::shelf::Shelf;
+use crate::stream::{Chunks, Stream};
 use crate::trace::Ids;
 
 /// Shared by guard and workers.
@@ -68,12 +70,46 @@ impl Worker {
 }
 
 fn answer(context: &mut Context, shelf: &Shelf, request: tiny_http::Request) {
-    let response = match translate(&request, shelf) {
-        Ok(translated) => route::answer(context, &translated),
-        Err(problem) => problem.into_response(&Ids::new().trace),
+    let (response, ids) = match translate(&request, shelf) {
+        Ok(translated) => (route::answer(context, &translated), Ids::passed(translated.headers())),
+        Err(problem) => {
+            let ids = Ids::new();
+            (problem.into_response(&ids.trace), ids)
+        }
     };
-    // The guard reads every answer; an error here is a guard that has been stopped.
-    let _ = request.respond(untranslate(response));
+    let (parts, body) = response.into_parts();
+    match body {
+        Body::Stream(stream) => {
+            if let Err(error) = pour(context, request, &parts, stream) {
+                told(&error, &ids);
+            }
+        }
+        // The guard reads every such answer; an error here is a guard that has been stopped.
+        body => drop(request.respond(untranslate(&parts, body))),
+    }
+}
+
+/// Writes a body as it is made, after its head; the head alone where no more is asked for.
+fn pour(context: &mut Context, request: tiny_http::Request, parts: &Parts, stream: Stream) -> io::Result<()> {
+    let is_head = *request.method() == tiny_http::Method::Head;
+    let head = tiny_http::Response::new(status(parts), fields(parts), io::empty(), None, None);
+    let mut writer = request.into_writer();
+    // tiny_http's own encoder writes the last chunk after a failure too: the client would take a part for the whole.
+    head.raw_print(&mut writer, tiny_http::HTTPVersion(1, 1), &[], true, None)?;
+    writer.flush()?;
+    if is_head {
+        return Ok(());
+    }
+    let mut chunks = Chunks::new(writer);
+    stream(context, &mut chunks)?;
+    chunks.finish()
+}
+
+/// Tells the log of a body that broke off here; a client that went away is the guard's to count.
+fn told(error: &io::Error, ids: &Ids) {
+    if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+        tracing::warn!(trace_id = ids.trace, "an answer broke off: {error}");
+    }
 }
 
 fn translate(request: &tiny_http::Request, shelf: &Shelf) -> Result<Request, Problem> {
@@ -93,14 +129,20 @@ fn translate(request: &tiny_http::Request, shelf: &Shelf) -> Result<Request, Pro
     Ok(translated)
 }
 
-fn untranslate(response: Response) -> tiny_http::Response<Cursor<Body>> {
-    let (parts, body) = response.into_parts();
+fn untranslate(parts: &Parts, body: Body) -> tiny_http::Response<Cursor<Body>> {
     let length = body.as_ref().len();
+    // The guard frames these by length only.
+    tiny_http::Response::new(status(parts), fields(parts), Cursor::new(body), Some(length), None)
+        .with_chunked_threshold(usize::MAX)
+}
+
+fn status(parts: &Parts) -> tiny_http::StatusCode {
+    tiny_http::StatusCode(parts.status.as_u16())
+}
+
+fn fields(parts: &Parts) -> Vec<tiny_http::Header> {
     let fields = parts.headers.iter().filter_map(|(name, value)| {
         tiny_http::Header::from_bytes(name.as_str().as_bytes(), value.as_bytes()).ok()
     });
-    let status = tiny_http::StatusCode(parts.status.as_u16());
-    // The guard frames by length only.
-    tiny_http::Response::new(status, fields.collect(), Cursor::new(body), Some(length), None)
-        .with_chunked_threshold(usize::MAX)
+    fields.collect()
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use weir_flow::Timestamp;
 
-use crate::{Collect, Condition, Part, Zeek};
+use crate::{Collect, Condition, Hunt, Part, Zeek};
 
 /// Points of a series in [`LastFiveMinutes`]: one each 5 s.
 pub const SERIES_POINTS: usize = 60;
@@ -47,6 +47,9 @@ pub struct Metrics {
     /// Zeek's logs; absent when none are followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zeek: Option<Zeek>,
+    /// The search of stored rows for new indicators; absent when that is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hunt: Option<Hunt>,
     /// The flow tables, all together.
     pub table: Table,
     /// Every place that lost something, with its reason; a place that lost nothing may be absent.
@@ -252,6 +255,12 @@ pub struct Store {
     pub oldest_ts: Option<Timestamp>,
     /// Time of the newest row's commit.
     pub newest_ts: Option<Timestamp>,
+    /// Octets that the whole agent wrote to the device since midnight UTC: what flash wears by.
+    pub bytes_written_today: u64,
+    /// The same a day, in the mean of the last seven whole days; null on the first day.
+    pub bytes_written_per_day: Option<u64>,
+    /// The same for each row of the last hour; null without rows, or where the kernel does not count.
+    pub bytes_written_per_row: Option<f64>,
     /// Whether it can write.
     pub status: Condition,
     /// What is wrong and what to do.

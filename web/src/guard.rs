@@ -4,13 +4,16 @@
 //! limits and lets pipelining fill the memory. So it listens on a Unix socket in a directory that only this
 //! user may enter, and all its clients are this guard: one request per connection, framed by one length.
 
+mod chunks;
 mod client;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod head;
+mod pace;
 mod relay;
 mod room;
 mod seats;
+mod streaming;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
@@ -18,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -27,9 +30,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::client::{Client, Ended};
 use self::head::{Head, Refused};
-pub(crate) use self::relay::BODY;
-use self::relay::{Answer, Upstream};
+use self::relay::{Answer, Part, Upstream};
+pub(crate) use self::relay::{BODY, PEER};
 use self::room::Room;
+pub(crate) use self::seats::network;
 use self::seats::{Found, Seats};
 use crate::answer::{self, Problem};
 use crate::counters::{Counters, Refusal};
@@ -198,17 +202,17 @@ impl Shared {
         answer: Answer,
         ids: &Ids,
     ) -> Result<StatusCode, Refusal> {
-        let Answer { status, mut headers, mut pieces } = answer;
-        if headers.remove(TRANSFER_ENCODING).is_some() {
-            return Err(Refusal::NoAnswer);
+        if answer.is_stream {
+            return self.stream(client, head, answer, ids).await;
         }
+        let Answer { status, mut headers, mut parts, .. } = answer;
         answer::finish(&mut headers, ids);
         set_connection(&mut headers, head.keep_alive && !client.is_stopped());
         client.write(&head_text(status, &headers)).await?;
         let mut missing = if has_body(&head.method, status) { length(&headers) } else { 0 };
         while missing > 0 {
             // The engine broke off: only closing tells the client that the answer is not whole.
-            let piece = pieces.recv().await.ok_or(Refusal::NoAnswer)?;
+            let Some(Part::Piece(piece)) = parts.recv().await else { return Err(Refusal::NoAnswer) };
             client.write(&piece.bytes).await?;
             missing = missing.saturating_sub(piece.bytes.len());
         }

@@ -10,12 +10,14 @@ mod auth;
 mod bind;
 mod config;
 mod counters;
+mod downloads;
 mod engine;
 mod error;
 mod export;
 mod failures;
 mod figures;
 mod guard;
+mod hunt;
 mod ingest;
 mod intake;
 mod ledger;
@@ -26,6 +28,7 @@ mod rows;
 mod shelf;
 mod sources;
 mod status;
+mod stream;
 mod tenant;
 #[cfg(test)]
 mod testing;
@@ -47,6 +50,7 @@ pub use guard::Guard;
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub use guard::fuzz::relayed_head;
+pub use hunt::Hunt;
 pub use intake::{Intake, Load, NotTaken};
 pub use output::{Elastic, Mistake, Splunk};
 pub use sources::{

@@ -10,11 +10,12 @@ use weir_intake::Reader;
 
 use crate::answer::{Problem, Request, Response};
 use crate::api::{
-    dlq, download, events, export, health, lookup, metrics, outputs, schema, sources, system, tenants,
-    version,
+    dlq, download, events, export, flows, health, lookup, metrics, outputs, schema, sources, system, tenants,
+    timeseries, top, version,
 };
 use crate::auth::{Caller, Denied, Keys, Scope};
 use crate::counters::Counters;
+use crate::downloads::Downloads;
 use crate::export::Exporter;
 use crate::ingest::{self, Receipts};
 use crate::intake::Intake;
@@ -37,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) workers: u8,
     pub(crate) reader: Reader,
     pub(crate) receipts: Arc<Receipts>,
+    pub(crate) downloads: Downloads,
 }
 
 /// A request with what its route knows of it.
@@ -108,6 +110,11 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/v1/metrics", READ_METRICS, metrics::metrics),
     get("/v1/stats", READ, metrics::metrics),
     get("/v1/events/recent", READ, events::recent),
+    get("/v1/flows", READ, flows::search),
+    get("/v1/flows/{id}", READ, flows::one),
+    get("/v1/top", READ, top::top),
+    get("/v1/timeseries", READ, timeseries::timeseries),
+    get("/v1/download", READ, download::records),
     get("/v1/download/json", READ, download::json),
     get("/v1/sources", READ, sources::all),
     get("/v1/sources/{id}", READ, sources::one),

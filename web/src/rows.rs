@@ -1,12 +1,14 @@
 //! A worker's read-only view of the ring.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use weir_flow::{TenantId, Timestamp};
-use weir_store::{Error, MAX_BLOCK_ROWS, MAX_READ_BYTES, Order, Reader, StoredRow};
+use weir_flow::{FlowRecord, TenantId, Timestamp};
+use weir_store::{
+    Count, Error, Found, MAX_PAGE_ROWS, MAX_SEARCH_BYTES, Order, Page, Progress, Query, Reader, Series,
+    SeriesQuery, Span, Stats, StoredRow, Top, TopQuery,
+};
 
 use crate::answer::Problem;
 
@@ -25,14 +27,59 @@ impl Rows {
     }
 
     /// The rows of `tenant` that `wanted` asks for.
-    pub(crate) fn search(&mut self, tenant: &TenantId, wanted: &Wanted) -> Result<Found, Problem> {
-        self.with(|reader| {
-            if !wanted.is_plain() {
-                return backwards(reader, tenant, wanted);
-            }
-            let rows = reader.recent(tenant, wanted.limit, wanted.order, Instant::now() + DEADLINE)?;
-            Ok(Found { rows, is_cut: false })
-        })
+    pub(crate) fn newest(&mut self, tenant: &TenantId, wanted: &Wanted) -> Result<Newest, Problem> {
+        self.with(|reader| newest(reader, tenant, wanted))
+    }
+
+    /// A page of the rows of `tenant` that fit `query`.
+    pub(crate) fn search(&mut self, tenant: &TenantId, query: &Query, page: &Page) -> Result<Found, Problem> {
+        self.with(|reader| reader.search(tenant, query, page))
+    }
+
+    /// How many rows of `tenant` fit `query`, and what they sum to.
+    pub(crate) fn count(
+        &mut self,
+        tenant: &TenantId,
+        query: &Query,
+        deadline: Instant,
+    ) -> Result<Count, Problem> {
+        self.with(|reader| reader.count(tenant, query, deadline))
+    }
+
+    /// Ranks what the rows of `tenant` have.
+    pub(crate) fn top(
+        &mut self,
+        tenant: &TenantId,
+        query: &TopQuery,
+        deadline: Instant,
+    ) -> Result<Top, Problem> {
+        self.with(|reader| reader.top(tenant, query, deadline))
+    }
+
+    /// Adds up what the rows of `tenant` have.
+    pub(crate) fn series(
+        &mut self,
+        tenant: &TenantId,
+        query: &SeriesQuery,
+        deadline: Instant,
+    ) -> Result<Series, Problem> {
+        self.with(|reader| reader.series(tenant, query, deadline))
+    }
+
+    /// Figures of the ring of `tenant`.
+    pub(crate) fn stats(&mut self, tenant: &TenantId) -> Result<Stats, Problem> {
+        self.with(|reader| reader.stats(tenant))
+    }
+
+    /// Hands the records of `tenant` that fit `query` to `take`, as [`Reader::each_record`] does.
+    pub(crate) fn each(
+        &mut self,
+        tenant: &TenantId,
+        query: &Query,
+        span: &Span,
+        take: impl FnMut(u64, Timestamp, &FlowRecord) -> bool,
+    ) -> Result<Progress, Problem> {
+        self.with(|reader| reader.each_record(tenant, query, span, take))
     }
 
     /// The newest `limit` rows of `tenant`, in `order`.
@@ -66,104 +113,53 @@ impl Rows {
     }
 }
 
-/// Which rows are wanted: the newest, of those whose time fits.
+/// Which rows are wanted: the newest that fit.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) limit: usize,
     /// Newest ones that are left out.
     pub(crate) offset: usize,
     pub(crate) order: Order,
-    /// Their `ts` is later than this.
-    pub(crate) after: Option<Timestamp>,
-    /// And earlier than this.
-    pub(crate) before: Option<Timestamp>,
+    pub(crate) query: Query,
 }
 
 /// What was found.
-pub(crate) struct Found {
+pub(crate) struct Newest {
     pub(crate) rows: Vec<StoredRow>,
     /// There may be more: the time or the size of an answer was used up.
     pub(crate) is_cut: bool,
 }
 
-impl Wanted {
-    const fn is_plain(&self) -> bool {
-        self.offset == 0 && self.takes_all()
+/// Goes from the newest row back, a page at a time, until there is enough.
+fn newest(reader: &Reader, tenant: &TenantId, wanted: &Wanted) -> Result<Newest, Error> {
+    let mut page =
+        Page { limit: 0, order: Order::NewestFirst, after: None, deadline: Instant::now() + DEADLINE };
+    let (mut found, mut octets) = (Newest { rows: Vec::new(), is_cut: false }, 0);
+    let mut offset = wanted.offset;
+    if offset > 0 && wanted.query == Query::default() {
+        // Rows have no gaps: those that are left out need no look.
+        page.after = Some(reader.stats(tenant)?.next_row.saturating_sub(std::mem::take(&mut offset) as u64));
     }
-
-    const fn takes_all(&self) -> bool {
-        self.after.is_none() && self.before.is_none()
-    }
-
-    fn fits(&self, row: &StoredRow) -> bool {
-        if self.takes_all() {
-            return true;
-        }
-        let Some(start) = start_ms(&row.json) else { return false };
-        self.after.is_none_or(|after| start > after.millis())
-            && self.before.is_none_or(|before| start < before.millis())
-    }
-}
-
-/// `ts_ms` of a row: what comes before it in a row's text is the store's own and holds no text of others.
-fn start_ms(json: &str) -> Option<i64> {
-    let (_, rest) = json.split_once(r#""ts_ms":"#)?;
-    let end = rest.find(|c: char| c != '-' && !c.is_ascii_digit())?;
-    rest.get(..end)?.parse().ok()
-}
-
-/// Goes from the newest row back, a block's worth at a time, until there is enough.
-fn backwards(reader: &Reader, tenant: &TenantId, wanted: &Wanted) -> Result<Found, Error> {
-    let deadline = Instant::now() + DEADLINE;
-    let stats = reader.stats(tenant)?;
-    let (mut end, mut offset) = (stats.next_row, wanted.offset);
-    if wanted.takes_all() {
-        end = end.saturating_sub(std::mem::take(&mut offset) as u64);
-    }
-    let step = if wanted.takes_all() { wanted.limit } else { MAX_BLOCK_ROWS } as u64;
-    let mut found = Found { rows: Vec::new(), is_cut: false };
-    let mut octets = 0;
-    while end > stats.first_row && found.rows.len() < wanted.limit && !found.is_cut {
-        let begin = end.saturating_sub(step).max(stats.first_row);
-        let rows = match fitting(reader, (tenant, begin..end), wanted, deadline) {
-            Err(Error::Deadline { .. }) => {
-                found.is_cut = true;
-                break;
-            }
-            rows => rows?,
-        };
+    while found.rows.len() < wanted.limit && !found.is_cut {
+        let room = wanted.limit - found.rows.len();
+        page.limit = offset.saturating_add(room).min(MAX_PAGE_ROWS);
+        let Found { rows, next, progress } = reader.search(tenant, &wanted.query, &page)?;
         let skipped = offset.min(rows.len());
         offset -= skipped;
-        let room = wanted.limit - found.rows.len();
-        for row in rows.into_iter().rev().skip(skipped).take(room) {
+        for row in rows.into_iter().skip(skipped).take(room) {
             octets += row.json.len();
             found.rows.push(row);
         }
-        found.is_cut = octets > MAX_READ_BYTES;
-        end = begin;
+        found.is_cut = !progress.complete || octets > MAX_SEARCH_BYTES;
+        match next {
+            Some(_) => page.after = next,
+            None => break,
+        }
     }
     if wanted.order == Order::OldestFirst {
         found.rows.reverse();
     }
     Ok(found)
-}
-
-/// The rows of a range that fit, ascending; a read may answer fewer than asked for.
-fn fitting(
-    reader: &Reader,
-    (tenant, range): (&TenantId, Range<u64>),
-    wanted: &Wanted,
-    deadline: Instant,
-) -> Result<Vec<StoredRow>, Error> {
-    let (mut fitting, mut after) = (Vec::new(), range.start.saturating_sub(1));
-    while after + 1 < range.end {
-        let count = usize::try_from(range.end - 1 - after).unwrap_or(usize::MAX);
-        let rows = reader.rows(tenant, after, count, deadline)?;
-        let Some(last) = rows.last() else { break };
-        after = last.row;
-        fitting.extend(rows.into_iter().filter(|row| row.row < range.end && wanted.fits(row)));
-    }
-    Ok(fitting)
 }
 
 /// The store does not answer: the client learns that, the log why.

@@ -10,6 +10,7 @@ use weir_flow::{Batch, Source, TenantId, Timestamp};
 use weir_intake::Reader;
 
 use crate::answer::Request;
+use crate::downloads::Downloads;
 use crate::ledger::Ledger;
 use crate::route::{Context, answer};
 use crate::rows::Rows;
@@ -86,6 +87,7 @@ pub(crate) fn context(dir: &Path, intake: Arc<dyn Intake>) -> Context {
         workers: 2,
         reader: Reader::new(Source::Api),
         receipts: Arc::default(),
+        downloads: Downloads::new(2),
     }
 }
 

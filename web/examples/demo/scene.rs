@@ -145,6 +145,9 @@ impl Status for Scene {
                 retention_days: 7,
                 oldest_ts: self.works().then(|| now().plus_micros(-93_000_000_000)),
                 newest_ts: self.works().then(now),
+                bytes_written_today: seen * 214_000_000,
+                bytes_written_per_day: self.works().then_some(481_000_000),
+                bytes_written_per_row: self.works().then_some(58.4),
                 ..Store::default()
             },
             parts: exporters::parts(*self),

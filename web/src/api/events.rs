@@ -1,12 +1,13 @@
 //! `GET /v1/events/recent`: the newest rows of the ring.
 
-use http::StatusCode;
-use weir_store::Order;
+use weir_flow::Timestamp;
+use weir_store::{Order, Query};
 
-use crate::answer::{Problem, Response, json_bytes};
+use crate::answer::{Problem, Response};
 use crate::api::query;
+use crate::api::shape::{self, Rest};
 use crate::route::{Call, Context};
-use crate::rows::{Found, Wanted};
+use crate::rows::{Newest, Wanted};
 use crate::tenant;
 
 /// Rows in one answer: bounds its size and the time that the ring is read.
@@ -24,23 +25,25 @@ pub(crate) fn recent(context: &mut Context, call: &Call<'_>) -> Result<Response,
         Some("asc") => Order::OldestFirst,
         Some(_) => return Err(query::invalid("order must be asc or desc".to_owned())),
     };
+    // Both bounds are exclusive, to the millisecond that a row says.
+    let after = |at: Timestamp| Timestamp::from_millis(at.millis().saturating_add(1));
+    let before = |at: Timestamp| Timestamp::from_millis(at.millis());
     let wanted = Wanted {
         limit: query::number(call.request, "limit", LIMIT, DEFAULT_LIMIT)?,
         offset: query::number(call.request, "offset", OFFSET, 0)?,
         order,
-        after: query::instant(call.request, "after")?,
-        before: query::instant(call.request, "before")?,
+        query: Query {
+            from: query::instant(call.request, "after")?.map(after),
+            to: query::instant(call.request, "before")?.map(before),
+            ..Query::default()
+        },
     };
     let tenant = tenant::of(context, call)?;
-    let Found { rows, is_cut } = context.rows.search(&tenant, &wanted)?;
-    let mut body = b"{\"events\":[".to_vec();
-    for (at, row) in rows.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(row.json.as_bytes());
+    let Newest { rows, is_cut } = context.rows.newest(&tenant, &wanted)?;
+    let mut rest = Rest::new();
+    rest.insert("count".to_owned(), rows.len().into());
+    if is_cut {
+        rest.insert("truncated".to_owned(), true.into());
     }
-    let cut = if is_cut { ",\"truncated\":true" } else { "" };
-    body.extend_from_slice(format!("],\"count\":{}{cut}}}", rows.len()).as_bytes());
-    Ok(json_bytes(StatusCode::OK, body))
+    Ok(shape::rows("events", &rows, &rest))
 }

@@ -21,6 +21,7 @@ struct Answer<'a, R: Serialize, B: Serialize, I: Serialize> {
     /// Batches that were refused, by the former service's reasons.
     ingest_reject_total: B,
     ingest: Ingest<I>,
+    downloads: Downloads,
     #[serde(flatten)]
     agent: &'a Metrics,
     /// The former service's names for sums of `totals`.
@@ -44,6 +45,17 @@ struct Ingest<I: Serialize> {
     queue_bound: usize,
 }
 
+/// What went out by `GET /v1/download`.
+#[derive(Serialize)]
+struct Downloads {
+    /// Now under way.
+    active: usize,
+    started: u64,
+    /// Whole when they ended; the others broke off, or are under way.
+    completed: u64,
+    records: u64,
+}
+
 #[derive(Serialize)]
 struct Classes {
     #[serde(rename = "2xx")]
@@ -63,6 +75,7 @@ pub(crate) fn metrics(context: &mut Context, _: &Call<'_>) -> Result<Response, P
     let failed = counters.class(4) + counters.class(5);
     let total = counters.total();
     let [batches, batches_replayed, records_accepted, octets] = counters.ingest();
+    let [records, started, completed] = counters.downloads();
     let load = context.intake.load();
     Ok(json(&Answer {
         requests_total: total,
@@ -87,6 +100,7 @@ pub(crate) fn metrics(context: &mut Context, _: &Call<'_>) -> Result<Response, P
             queue_records: load.records,
             queue_bound: load.bound,
         },
+        downloads: Downloads { active: context.downloads.active(), started, completed, records },
         batches: agent.totals.batches,
         agent: &agent,
     }))

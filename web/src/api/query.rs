@@ -1,6 +1,7 @@
 //! Parameters of a request's query.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use http::StatusCode;
 use weir_flow::Timestamp;
@@ -20,10 +21,14 @@ pub(crate) fn value<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>
 pub(crate) fn number(
     request: &Request,
     name: &str,
-    range: std::ops::RangeInclusive<usize>,
+    range: RangeInclusive<usize>,
     default: usize,
 ) -> Result<usize, Problem> {
-    let Some(text) = value(request, name) else { return Ok(default) };
+    value(request, name).map_or(Ok(default), |text| parse_number(name, &text, range))
+}
+
+/// The value `text` of parameter `name` as a number of `range`.
+pub(crate) fn parse_number(name: &str, text: &str, range: RangeInclusive<usize>) -> Result<usize, Problem> {
     let plain = text.bytes().all(|b| b.is_ascii_digit());
     text.parse()
         .ok()
@@ -33,17 +38,20 @@ pub(crate) fn number(
 
 /// Parameter `name` as an instant: RFC 3339, or seconds or milliseconds since 1970, told apart by magnitude.
 pub(crate) fn instant(request: &Request, name: &str) -> Result<Option<Timestamp>, Problem> {
-    let Some(text) = value(request, name) else { return Ok(None) };
+    value(request, name).map(|text| parse_instant(name, &text)).transpose()
+}
+
+/// The value `text` of parameter `name` as an instant.
+pub(crate) fn parse_instant(name: &str, text: &str) -> Result<Timestamp, Problem> {
     let is_number = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
     let said = if is_number {
-        Said::Number(&text)
+        Said::Number(text)
     } else {
         // A plus sign that was not encoded came as a space.
         Said::Text(text.replace(' ', "+").into())
     };
-    let instant = weir_intake::timestamp(&said);
     let bad = || invalid(format!("{name} must be an RFC 3339 time or seconds or milliseconds since 1970"));
-    instant.map(Some).ok_or_else(bad)
+    weir_intake::timestamp(&said).ok_or_else(bad)
 }
 
 /// A parameter whose value is not one of those it may have.
@@ -52,7 +60,7 @@ pub(crate) fn invalid(detail: String) -> Problem {
 }
 
 /// `application/x-www-form-urlencoded` (URL Standard §5.1); `None` when it is not UTF-8.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|b| b == b'%' || b == b'+') {
         return Some(Cow::Borrowed(text));
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::head::{self, Head, Refused};
+use super::pace::Pace;
 use super::room::{Got, Held, LANE_DEADLINE, Room, SHARE};
 use super::seats::Seat;
 use crate::answer::Problem;
@@ -31,6 +32,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 8 * 1024 * 1024;
 /// Read at a time.
 const READ: usize = 8 * 1024;
+/// The kernel's buffer for a body without a length; the kernel doubles it.
+const STREAM_BUFFER: usize = 64 * 1024;
 /// What a client is told that has waited for room until its deadline.
 const TOO_MANY_BODIES: &str = "Too many bodies are being received; try again shortly";
 
@@ -182,6 +185,44 @@ impl Client {
             Ok(Err(_)) => Err(Refusal::ClientGone),
             Ok(Ok(())) => Ok(()),
         }
+    }
+
+    /// Makes ready for a body without a length: with a small buffer in the kernel, what the client takes shows soon.
+    pub(crate) fn begin_stream(&self) {
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&self.stream, STREAM_BUFFER);
+    }
+
+    /// Writes all of `bytes`, part of such a body, as quickly as the client takes it, but no slower than `pace` allows.
+    pub(crate) async fn pour(&mut self, mut bytes: &[u8], pace: &mut Pace) -> Result<(), Refusal> {
+        while !bytes.is_empty() {
+            let begun = Instant::now();
+            let write = self.stream.write(bytes);
+            match before(begun + pace.left(), &self.seat, &mut self.stopped, write).await {
+                Ok(Ok(written @ 1..)) => {
+                    bytes = bytes.get(written..).unwrap_or_default();
+                    pace.note(begun.elapsed(), written)?;
+                }
+                Ok(Ok(0) | Err(_)) => return Err(Refusal::ClientGone),
+                Err(Stop::Late) => return Err(Refusal::SlowReader),
+                Err(_) if self.is_stopped() => return Err(Refusal::Stopping),
+                Err(_) => return Err(Refusal::Displaced),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for `work`, but not longer than the guard runs.
+    pub(crate) async fn while_running<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Refusal> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            _ = self.stopped.wait_for(|&stopped| stopped) => Err(Refusal::Stopping),
+        }
+    }
+
+    /// Has the connection end with a reset: a client that takes its end for the end of the body is told that way.
+    pub(crate) fn reset(&self) {
+        let _ = rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
     }
 
     /// See [`Seat::set_waiting`].

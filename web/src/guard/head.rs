@@ -40,6 +40,8 @@ pub(crate) struct Head {
     pub(crate) expects_continue: bool,
     /// The client allows another request on the connection.
     pub(crate) keep_alive: bool,
+    /// The client knows chunks: it speaks HTTP/1.1.
+    pub(crate) takes_chunks: bool,
 }
 
 impl Head {
@@ -97,6 +99,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, Refused> {
         host: host(&all)?,
         length,
         expects_continue: length > 0 && expects_continue(&all)?,
+        takes_chunks: request.version == Some(1),
         keep_alive: request.version == Some(1) && !names(&all, CONNECTION).any(|name| name == "close"),
         headers: end_to_end(all),
     })

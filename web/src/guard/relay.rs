@@ -1,7 +1,8 @@
 //! From the guard to the engine and back: one request per connection, over the private socket.
 //!
-//! Each exchange is a task of its own that reads the answer to its end whatever becomes of the client, so that
-//! the engine never meets a broken connection and no slow reader holds a worker.
+//! Each exchange is a task of its own that reads an answer of known length to its end whatever becomes of the client, so
+//! that the engine never meets a broken connection and no slow reader holds a worker. A body without a length may be
+//! gigabytes long: it comes as quickly as the client takes it, and ends with the client.
 
 use std::fmt::Write as _;
 use std::io;
@@ -10,12 +11,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::chunks::Chunks;
 use super::client::{Upload, overloaded};
 use super::head::{Head, Refused};
 use super::room::Held;
@@ -36,11 +39,13 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 const PIECE: usize = 16 * 1024;
 /// Pieces held for clients that read slowly, all together 16 MiB; then the engine has to wait.
 const MAX_PIECES: usize = 1024;
+/// Pieces of a body without a length held for its client.
+const STREAM_PIECES: usize = 4;
 /// The engine's own head is never larger.
 const MAX_ANSWER_HEAD: usize = 32 * 1024;
 
 /// The field in which handlers find the client's address; what clients send under this name is removed.
-const PEER: HeaderName = HeaderName::from_static("x-weir-peer");
+pub(crate) const PEER: HeaderName = HeaderName::from_static("x-weir-peer");
 /// The field in which the engine finds the number of the body; from clients it is removed too.
 pub(crate) const BODY: HeaderName = HeaderName::from_static("x-weir-body");
 
@@ -58,7 +63,17 @@ pub(crate) struct Upstream {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) pieces: mpsc::Receiver<Piece>,
+    /// The body has no length, and ends with [`Part::End`].
+    pub(crate) is_stream: bool,
+    pub(crate) parts: mpsc::Receiver<Part>,
+}
+
+/// What comes after the beginning of an answer.
+pub(crate) enum Part {
+    /// Some of the body.
+    Piece(Piece),
+    /// A body without a length is whole.
+    End,
 }
 
 /// Part of an answer's body, with its share of the room for such parts.
@@ -97,7 +112,7 @@ impl Upstream {
         };
         let turns = [batch, Some(turn(&self.turns, TURN_DEADLINE).await?)];
         let (begun, beginning) = oneshot::channel();
-        let (pieces, receiver) = mpsc::channel(MAX_PIECES);
+        let (parts, receiver) = mpsc::channel(MAX_PIECES);
         let Upload { bytes, held } = body;
         let body = (!bytes.is_empty()).then(|| self.shelf.put(bytes));
         let exchange = Exchange {
@@ -108,9 +123,11 @@ impl Upstream {
             room: Arc::clone(&self.room),
             _turns: turns,
         };
-        tokio::spawn(exchange.run(begun, pieces));
+        tokio::spawn(exchange.run(begun, parts));
         match timeout(ANSWER_DEADLINE, beginning).await {
-            Ok(Ok((status, headers))) => Ok(Answer { status, headers, pieces: receiver }),
+            Ok(Ok(Beginning { status, headers, is_stream })) => {
+                Ok(Answer { status, headers, is_stream, parts: receiver })
+            }
             Ok(Err(_)) => Err(no_answer(StatusCode::BAD_GATEWAY, "no_answer", "The request got no answer")),
             Err(_) => Err(no_answer(StatusCode::GATEWAY_TIMEOUT, "timeout", "The answer took too long")),
         }
@@ -143,15 +160,22 @@ pub(super) fn request_head(head: &Head, body: Option<u64>, peer: IpAddr, ids: &I
     text
 }
 
-type Begun = oneshot::Sender<(StatusCode, HeaderMap)>;
+/// The head of an answer.
+struct Beginning {
+    status: StatusCode,
+    headers: HeaderMap,
+    is_stream: bool,
+}
+
+type Begun = oneshot::Sender<Beginning>;
 
 impl Exchange {
     /// Ends without having used `begun` when the engine gave no answer: the asker is told by that.
-    async fn run(self, begun: Begun, pieces: mpsc::Sender<Piece>) {
-        let _ = self.exchange(begun, pieces).await;
+    async fn run(self, begun: Begun, parts: mpsc::Sender<Part>) {
+        let _ = self.exchange(begun, parts).await;
     }
 
-    async fn exchange(&self, begun: Begun, pieces: mpsc::Sender<Piece>) -> io::Result<()> {
+    async fn exchange(&self, begun: Begun, parts: mpsc::Sender<Part>) -> io::Result<()> {
         let mut stream = UnixStream::connect(&self.socket).await?;
         stream.write_all(self.request.as_bytes()).await?;
         let mut bytes = Vec::with_capacity(PIECE);
@@ -163,12 +187,27 @@ impl Exchange {
                 break at + 4;
             }
         };
-        let head = answer_head(&bytes[..end]).ok_or(io::ErrorKind::InvalidData)?;
+        let beginning = answer_head(&bytes[..end]).ok_or(io::ErrorKind::InvalidData)?;
         bytes.drain(..end);
-        let mut wanted = begun.send(head).is_ok();
+        let is_stream = beginning.is_stream;
+        let is_wanted = begun.send(beginning).is_ok();
+        match is_stream {
+            true if is_wanted => pour(stream, bytes, &parts).await,
+            true => Ok(()),
+            false => self.read_to_end(stream, bytes, is_wanted, &parts).await,
+        }
+    }
+
+    async fn read_to_end(
+        &self,
+        mut stream: UnixStream,
+        mut bytes: Vec<u8>,
+        mut is_wanted: bool,
+        parts: &mpsc::Sender<Part>,
+    ) -> io::Result<()> {
         loop {
-            if wanted && !bytes.is_empty() {
-                wanted = self.pass_on(std::mem::take(&mut bytes), &pieces).await;
+            if is_wanted && !bytes.is_empty() {
+                is_wanted = pass_on(std::mem::take(&mut bytes), &self.room, parts).await;
             }
             bytes.clear();
             bytes.reserve(PIECE);
@@ -177,20 +216,47 @@ impl Exchange {
             }
         }
     }
+}
 
-    /// Hands a piece to the client's task; false when that has gone.
-    async fn pass_on(&self, bytes: Vec<u8>, pieces: &mpsc::Sender<Piece>) -> bool {
-        let room = tokio::select! {
-            biased;
-            room = Arc::clone(&self.room).acquire_owned() => room,
-            () = pieces.closed() => return false,
+/// Takes a body without a length apart and hands it on, until it is whole, breaks off, or is wanted no more; in each case
+/// the engine finds its connection closed.
+async fn pour(mut stream: UnixStream, mut bytes: Vec<u8>, parts: &mpsc::Sender<Part>) -> io::Result<()> {
+    let room = Arc::new(Semaphore::new(STREAM_PIECES));
+    let mut chunks = Chunks::default();
+    loop {
+        let mut body = Vec::new();
+        chunks.decode(&bytes, &mut body).map_err(|_| io::ErrorKind::InvalidData)?;
+        if !body.is_empty() && !pass_on(body, &room, parts).await {
+            return Ok(());
+        }
+        if chunks.is_over() {
+            let _ = parts.send(Part::End).await;
+            return Ok(());
+        }
+        bytes.clear();
+        bytes.reserve(PIECE);
+        let read = tokio::select! {
+            read = stream.read_buf(&mut bytes) => read?,
+            () = parts.closed() => return Ok(()),
         };
-        let Ok(room) = room else { return false };
-        pieces.send(Piece { bytes, _room: room }).await.is_ok()
+        if read == 0 {
+            return Ok(());
+        }
     }
 }
 
-fn answer_head(bytes: &[u8]) -> Option<(StatusCode, HeaderMap)> {
+/// Hands a piece to the client's task; false when that has gone.
+async fn pass_on(bytes: Vec<u8>, room: &Arc<Semaphore>, parts: &mpsc::Sender<Part>) -> bool {
+    let room = tokio::select! {
+        biased;
+        room = Arc::clone(room).acquire_owned() => room,
+        () = parts.closed() => return false,
+    };
+    let Ok(room) = room else { return false };
+    parts.send(Part::Piece(Piece { bytes, _room: room })).await.is_ok()
+}
+
+fn answer_head(bytes: &[u8]) -> Option<Beginning> {
     let mut fields = [httparse::EMPTY_HEADER; super::head::MAX_HEADERS];
     let mut response = httparse::Response::new(&mut fields);
     response.parse(bytes).ok().filter(httparse::Status::is_complete)?;
@@ -202,5 +268,11 @@ fn answer_head(bytes: &[u8]) -> Option<(StatusCode, HeaderMap)> {
             headers.append(name, HeaderValue::from_bytes(field.value).ok()?);
         }
     }
-    Some((StatusCode::from_u16(response.code?).ok()?, headers))
+    let coding = headers.remove(TRANSFER_ENCODING);
+    let is_stream = coding.as_ref().is_some_and(|coding| coding == "chunked");
+    // One way of framing, and one that is known.
+    if is_stream != coding.is_some() || is_stream == headers.contains_key(CONTENT_LENGTH) {
+        return None;
+    }
+    Some(Beginning { status: StatusCode::from_u16(response.code?).ok()?, headers, is_stream })
 }

@@ -115,7 +115,7 @@ impl Drop for Seat {
 }
 
 /// What counts as one address: IPv6 hosts have a whole /64 to choose from.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) if !six.is_loopback() => {
             IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)))

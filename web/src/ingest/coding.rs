@@ -1,7 +1,7 @@
 //! How a body is packed: `Content-Encoding` (RFC 9110 §8.4), or what its first octets say.
 
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 
 /// First octets of gzip (RFC 1952 §2.3.1) and of a Zstandard frame (RFC 8878 §3.1.1).
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -43,6 +43,30 @@ impl Coding {
         Some(found)
     }
 
+    /// What an answer is packed with: the coding that `headers` weigh most in `Accept-Encoding` (RFC 9110 §12.5.3), of equal
+    /// ones the one that takes least work; `None` when they accept none, not even a plain answer.
+    pub(crate) fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let mut listed = Vec::new();
+        for value in headers.get_all(ACCEPT_ENCODING) {
+            for entry in value.to_str().unwrap_or_default().split(',') {
+                let (name, weight) = entry.split_once(';').unwrap_or((entry, ""));
+                listed.push((name.trim(), thousandths(weight)));
+            }
+        }
+        let named = |coding: Self| {
+            let names = |name: &str| !name.is_empty() && Self::parse(name) == Some(coding);
+            listed.iter().find(|(name, _)| names(name)).map(|&(_, weight)| weight)
+        };
+        let others = listed.iter().find(|(name, _)| *name == "*").map(|&(_, weight)| weight);
+        // What nobody names is refused, but for the plain answer.
+        let packed = |coding| named(coding).or(others).unwrap_or(0);
+        let plain = named(Self::Identity).unwrap_or(if others == Some(0) { 0 } else { 1 });
+        let weighed =
+            [(Self::Identity, plain), (Self::Gzip, packed(Self::Gzip)), (Self::Zstd, packed(Self::Zstd))];
+        let best = weighed.into_iter().max_by_key(|&(_, weight)| weight)?;
+        (best.1 > 0).then_some(best.0)
+    }
+
     /// What packs `body`: what `headers` say, and where they say nothing what it begins with. No JSON begins so.
     pub(super) fn of(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let named = Self::named(headers)?;
@@ -63,6 +87,22 @@ impl Coding {
         } else {
             (is("identity") || name.is_empty()).then_some(Self::Identity)
         }
+    }
+}
+
+/// A weight, `q=0.5`, in thousandths; what cannot be read is no wish.
+fn thousandths(weight: &str) -> u32 {
+    let weight = weight.trim();
+    if weight.is_empty() {
+        return 1_000;
+    }
+    let number = weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q=")).unwrap_or("0").trim();
+    let (whole, rest) = number.split_once('.').unwrap_or((number, ""));
+    let is_short = rest.len() <= 3 && rest.bytes().all(|digit| digit.is_ascii_digit());
+    match (whole, format!("{rest:0<3}").parse::<u32>()) {
+        ("0", Ok(thousandths)) if is_short => thousandths,
+        ("1", Ok(0)) if is_short => 1_000,
+        _ => 0,
     }
 }
 
@@ -99,6 +139,36 @@ mod tests {
     fn several_codings_and_unknown_ones_are_refused() {
         for fields in [&["br"][..], &["deflate"], &["gzip, gzip"], &["gzip", "zstd"], &["gzip,br"]] {
             assert_eq!(of(fields, b"[]"), None, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_packed_as_its_reader_likes_it_most() {
+        let accepted = |fields: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append("accept-encoding", HeaderValue::from_static(field));
+            }
+            Coding::accepted(&headers)
+        };
+        for (fields, coding) in [
+            (&[][..], Some(Coding::Identity)),
+            (&[""], Some(Coding::Identity)),
+            (&["gzip"], Some(Coding::Gzip)),
+            (&["gzip, deflate, br, zstd"], Some(Coding::Zstd)),
+            (&["GZIP;Q=1.0, zstd;q=0.5"], Some(Coding::Gzip)),
+            (&["gzip;q=0.001", "identity;q=0.5"], Some(Coding::Identity)),
+            (&["gzip;q=0"], Some(Coding::Identity)),
+            (&["br"], Some(Coding::Identity)),
+            (&["*"], Some(Coding::Zstd)),
+            (&["*;q=0.5, zstd;q=0"], Some(Coding::Gzip)),
+            (&["*;q=0"], None),
+            (&["identity;q=0"], None),
+            (&["identity;q=0, gzip"], Some(Coding::Gzip)),
+            (&["gzip;q=2"], Some(Coding::Identity)),
+            (&["gzip;q=nan, zstd;q=-1, \u{7e};;;q"], Some(Coding::Identity)),
+        ] {
+            assert_eq!(accepted(fields), coding, "{fields:?}");
         }
     }
 }

@@ -105,6 +105,23 @@ fn the_table_has_the_newest_flows_of_the_api_in_order() {
 }
 
 #[test]
+fn what_the_agent_wrote_to_flash_is_on_the_page() {
+    let agent = replayed();
+    let Some(mut browser) = signed_in(&agent, 1280, 900) else { return };
+    browser.wait_for("/written today/.test(document.getElementById('agent').textContent)");
+    let store = &agent.metrics()["store"];
+    assert!(store["bytes_written_today"].is_u64(), "{store}");
+    assert!(store["bytes_written_per_day"].is_null(), "no whole day has passed: {store}");
+    // 0 where the data directory is in memory.
+    assert!(store["bytes_written_per_row"].as_f64().is_some_and(|bytes| bytes >= 0.0), "{store}");
+    let panel = browser.evaluate("document.getElementById('agent').textContent");
+    let panel = panel.as_str().expect("text");
+    assert!(panel.contains("written today") && panel.contains("bytes a row"), "{panel}");
+    assert!(!panel.contains("a day"), "there is no whole day yet: {panel}");
+    assert_eq!(browser.errors(), Vec::<String>::new());
+}
+
+#[test]
 fn the_page_asks_nobody_but_the_agent() {
     let agent = replayed();
     let Some(browser) = signed_in(&agent, 1280, 900) else { return };

@@ -3,7 +3,7 @@
 //! Frames and captures ([`frames`], [`pcap`], [`session`], [`traffic`], [`office`]), export datagrams ([`exports`]) and
 //! streams of them at a chosen rate ([`blast`]), the program under test ([`program`], [`http`]) as an agent ([`agent`]; one
 //! that collects: [`collecting`]) and as a command ([`meter`]; `weir collect`: [`collect`]), those that speak to it
-//! ([`exporters`], [`player`], [`flood`], [`ingest`], [`relay`], [`zeek`]) or listen to it ([`hec`], [`tls`]), and the ground it
+//! ([`exporters`], [`player`], [`flood`], [`ingest`], [`download`], [`relay`], [`zeek`]) or listen to it ([`hec`], [`tls`]), and the ground it
 //! stands on ([`netns`], [`browser`], [`corpora`], [`clock`]).
 
 pub mod agent;
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod collect;
 pub mod collecting;
 pub mod corpora;
+pub mod download;
 pub mod exporters;
 pub mod exports;
 pub mod flood;

@@ -66,6 +66,17 @@ impl Dimension {
         Self::Threats,
     ];
 
+    /// All of them by their names, as the command line and the API give them.
+    pub const NAMED: [(&'static str, Self); 7] = [
+        ("talkers", Self::Talkers),
+        ("countries", Self::Countries),
+        ("asns", Self::Asns),
+        ("ports", Self::Ports),
+        ("services", Self::Services),
+        ("domains", Self::Domains),
+        ("threats", Self::Threats),
+    ];
+
     /// Its place in [`Dimension::ALL`]; part of the format of table `hour`.
     pub(crate) const fn code(self) -> u8 {
         self as u8

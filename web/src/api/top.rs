@@ -19,23 +19,14 @@ const DEFAULT_LIMIT: usize = 10;
 /// The range of who names none.
 const LAST: Duration = Duration::from_secs(24 * 3_600);
 
-const DIMENSIONS: [(&str, Dimension); 7] = [
-    ("talkers", Dimension::Talkers),
-    ("countries", Dimension::Countries),
-    ("asns", Dimension::Asns),
-    ("ports", Dimension::Ports),
-    ("services", Dimension::Services),
-    ("domains", Dimension::Domains),
-    ("threats", Dimension::Threats),
-];
 const MEASURES: [(&str, Measure); 3] =
     [("octets", Measure::Octets), ("packets", Measure::Packets), ("flows", Measure::Flows)];
 
 /// The greatest of `dimension`, of the records stored from `from` up to and without `to` that fit the conditions.
 pub(crate) fn top(context: &mut Context, call: &Call<'_>) -> Result<Response, Problem> {
     let parameters = Parameters::of(call.request, &PARAMETERS)?;
-    let dimension = parameters.choice("dimension", &DIMENSIONS)?.ok_or_else(|| {
-        let names: Vec<_> = DIMENSIONS.iter().map(|(name, _)| *name).collect();
+    let dimension = parameters.choice("dimension", &Dimension::NAMED)?.ok_or_else(|| {
+        let names: Vec<_> = Dimension::NAMED.iter().map(|(name, _)| *name).collect();
         invalid(format!("dimension is missing: one of {}", names.join(", ")))
     })?;
     let measure = parameters.choice("by", &MEASURES)?.unwrap_or_default();

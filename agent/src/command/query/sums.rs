@@ -14,17 +14,6 @@ const DEFAULT_ENTRIES: usize = 10;
 /// A ranking without an end goes up to this long after now: rows of a clock that was ahead are in it.
 const AHEAD_MICROS: i64 = 366 * 86_400 * 1_000_000;
 
-/// The dimensions by their names.
-const DIMENSIONS: [(&str, Dimension); 7] = [
-    ("talkers", Dimension::Talkers),
-    ("countries", Dimension::Countries),
-    ("asns", Dimension::Asns),
-    ("ports", Dimension::Ports),
-    ("services", Dimension::Services),
-    ("domains", Dimension::Domains),
-    ("threats", Dimension::Threats),
-];
-
 /// What a ranking goes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum By {
@@ -39,9 +28,9 @@ pub(super) enum By {
 
 /// The dimension called `name`.
 pub(super) fn dimension(name: &str) -> Result<Dimension, String> {
-    let found = DIMENSIONS.iter().find(|(known, _)| *known == name);
+    let found = Dimension::NAMED.iter().find(|(known, _)| *known == name);
     found.map(|(_, dimension)| *dimension).ok_or_else(|| {
-        let names: Vec<_> = DIMENSIONS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = Dimension::NAMED.iter().map(|(name, _)| *name).collect();
         format!("give one of {}", names.join(", "))
     })
 }
